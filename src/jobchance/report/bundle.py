@@ -1,0 +1,82 @@
+"""Write a set of files into a folder whole or not at all, and take away what an earlier run left.
+
+Files are first written to a scratch folder beside the target and then moved into place; a run that fails
+leaves the target as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from jobchance.errors import SpecError
+
+MANIFEST = "manifest.json"
+_EXPORT_FOLDERS = ("hjemsendelser", "hjemtag", "hjemtagelse")
+
+
+def check_target(out: Path) -> Path:
+    """Absolute target folder; refuses files and the folders from which results leave a secure server.
+
+    Raises
+    ------
+    SpecError
+        The target is a file, or a folder from which results are sent home: a person copies by hand.
+    """
+    target = out.expanduser().resolve()
+    if target.exists() and not target.is_dir():
+        raise SpecError(f"--out names a file, not a folder: {out.name}")
+    if any(part.lower() in _EXPORT_FOLDERS for part in target.parts):
+        raise SpecError(
+            "Results are never written straight into an export folder "
+            f"({', '.join(_EXPORT_FOLDERS)}): write elsewhere, look, and copy by hand."
+        )
+    return target
+
+
+def sha256(content: bytes) -> str:
+    """Hex digest of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_bundle(out: Path, files: Mapping[str, bytes], manifest: Mapping[str, object]) -> Path:
+    """Write `files` (relative name -> content) and `manifest.json` into `out`; return the folder.
+
+    Files that an earlier bundle's manifest lists and that this one does not have are removed; files of
+    other origin are left alone.
+    """
+    target = check_target(out)
+    document = {**manifest, "files": {name: sha256(content) for name, content in sorted(files.items())}}
+    text = json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for name, content in {**files, MANIFEST: text.encode()}.items():
+            place = scratch / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        stale = _listed(target) - set(files)
+        for name in [*sorted(files), MANIFEST]:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (scratch / name).replace(target / name)
+        for name in stale:
+            (target / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def _listed(target: Path) -> set[str]:
+    """Files that an earlier bundle in this folder says it wrote (none if it is no bundle of ours)."""
+    path = target / MANIFEST
+    if not path.is_file():
+        return set()
+    try:
+        names = json.loads(path.read_text(encoding="utf-8")).get("files", {})
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        return set()
+    return {n for n in names if ".." not in Path(n).parts and not Path(n).is_absolute()}
