@@ -1,0 +1,185 @@
+"""What every finding shares: the population, shares with intervals, and the constants of the context.
+
+A figure is a pure function of its frame, so whatever a headline or note says about the study stands as
+columns at the end of the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from jobchance.numerics.proportions import share
+from jobchance.panel.model import AnalysisPanel
+from jobchance.study.model import Study
+
+CONTEXT_COLUMNS = (
+    "estimand",
+    "outcome",
+    "horizon_weeks",
+    "respondent",
+    "population",
+    "interval",
+    "N_citizens_total",
+    "N_caseworkers_total",
+    "N_jobcentres_total",
+    "study_name",
+    "study_source",
+    "data_kind",
+)
+ESTIMANDS = ("descriptive", "predictive", "dispositional")
+POPULATIONS = (
+    "all_citizens",  # everyone in the study
+    "first_at_risk",  # each citizen's first measurement at risk: one row per citizen
+    "all_at_risk",  # every measurement at risk
+    "all_measurements",  # every measurement, at risk or not
+)
+INTERVALS = ("none", "wilson", "wilson_caseworker", "wilson_citizen", "cluster_caseworker", "cluster_citizen")
+
+
+def first_at_risk(panel: AnalysisPanel) -> pd.DataFrame:
+    """Each citizen's first at-risk measurement in the panel: one row per citizen, by wave and date."""
+    ordered = panel.frame.sort_values(["citizen_id", "wave", "date"], kind="stable")
+    return ordered.drop_duplicates("citizen_id").reset_index(drop=True)
+
+
+def cluster_column(rows: pd.DataFrame) -> str | None:
+    """Column that standard errors are clustered by: caseworker if known, else citizen; None = independent.
+
+    Rows are independent when no caseworker is known and no citizen has more than one row.
+    """
+    if _distinct(rows, "caseworker_id") > 1:
+        return "caseworker_id"
+    return "citizen_id" if rows["citizen_id"].duplicated().any() else None
+
+
+def interval_key(rows: pd.DataFrame, *, method: str = "wilson") -> str:
+    """Key of the `interval` column: `wilson`, `wilson_caseworker`, `cluster_citizen`, ... for these rows.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The rows behind the figure.
+    method : {"wilson", "cluster"}
+        `wilson` for shares, `cluster` for intervals of means and coefficients (t, cluster-robust).
+    """
+    cluster = cluster_column(rows)
+    if cluster is None:
+        return "wilson" if method == "wilson" else "cluster_citizen"
+    return f"{method}_{cluster.removesuffix('_id')}"
+
+
+def shares_by(
+    rows: pd.DataFrame,
+    by: str | Sequence[str],
+    *,
+    outcome: str = "outcome",
+    cluster: str | None = "auto",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Share with `outcome` = 1 in each group, with interval and counts; rows without an outcome are left out.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Has `citizen_id`, `outcome` (0/1, NaN = censored), the grouping columns and maybe `caseworker_id`.
+    by : str or sequence of str
+        Grouping columns; one returned row per group that occurs, in sorted order.
+    outcome : str
+        Column with zeros and ones.
+    cluster : str or None
+        Cluster column; `"auto"` = `cluster_column(rows)`; None = independent rows.
+    level : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    DataFrame
+        The grouping columns, `share conf_low conf_high N_rows N_citizens N_events N_caseworkers`;
+        `N_events` counts *citizens* with the outcome, so that it may be held against `N_citizens`.
+    """
+    keys = [by] if isinstance(by, str) else list(by)
+    known = rows[rows[outcome].notna()]
+    chosen = cluster_column(known) if cluster == "auto" else cluster
+    if chosen is not None:
+        # A row with no known caseworker is a cluster of its own citizen.
+        known = known.assign(_cluster=known[chosen].fillna(known["citizen_id"].radd("citizen ")))
+    records = []
+    for level_values, part in known.groupby(keys, sort=True, observed=True):
+        result = share(part[outcome], cluster=None if chosen is None else part["_cluster"], level=level)
+        records.append(
+            dict(zip(keys, level_values, strict=True))
+            | {"share": result.estimate, "conf_low": result.conf_low, "conf_high": result.conf_high}
+            | {"N_rows": len(part)}
+            | counts(part, outcome=outcome)
+        )
+    columns = [*keys, "share", "conf_low", "conf_high", "N_rows", "N_citizens", "N_events", "N_caseworkers"]
+    return pd.DataFrame(records, columns=columns)
+
+
+def counts(rows: pd.DataFrame, *, outcome: str | None = None) -> dict[str, int]:
+    """`N_citizens`, with `outcome` also `N_events` (citizens with a 1), and `N_caseworkers` of these rows."""
+    found = {"N_citizens": int(rows["citizen_id"].nunique())}
+    if outcome is not None:
+        found["N_events"] = int(rows.loc[rows[outcome] == 1, "citizen_id"].nunique())
+    found["N_caseworkers"] = int(rows["caseworker_id"].nunique()) if "caseworker_id" in rows else 0
+    return found
+
+
+def add_context(
+    frame: pd.DataFrame,
+    study: Study,
+    panel: AnalysisPanel | None,
+    *,
+    rows: pd.DataFrame,
+    estimand: str,
+    population: str,
+    interval: str,
+    respondent: str | None = None,
+) -> pd.DataFrame:
+    """`frame` with the constants of its context as last columns (`CONTEXT_COLUMNS`).
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The marks of a figure.
+    study, panel
+        Where they come from; without a panel the study's own defaults state outcome and horizon.
+    rows : DataFrame
+        The rows behind the figure: their distinct `citizen_id`, `caseworker_id` and `jobcentre_id` are the
+        totals (a column that is absent counts 0).
+    estimand, population, interval : str
+        Keys from `ESTIMANDS`, `POPULATIONS` and `INTERVALS`.
+    respondent : str or None
+        Who gave the answers; None = the study's belief respondent.
+
+    Returns
+    -------
+    DataFrame
+        A new frame; the given one is not changed.
+    """
+    analysis = study.analysis
+    meta = {} if panel is None else panel.meta
+    constants: dict[str, object] = {
+        "estimand": estimand,
+        "outcome": meta.get("outcome", analysis.outcome),
+        "horizon_weeks": meta.get("horizon_weeks", analysis.horizon_weeks),
+        "respondent": respondent or analysis.belief_respondent,
+        "population": population,
+        "interval": interval,
+        "N_citizens_total": _distinct(rows, "citizen_id"),
+        "N_caseworkers_total": _distinct(rows, "caseworker_id"),
+        "N_jobcentres_total": _distinct(rows, "jobcentre_id"),
+        "study_name": study.name,
+        "study_source": study.source,
+        "data_kind": study.data_kind,
+    }
+    framed = frame.reset_index(drop=True)
+    for column, value in constants.items():
+        framed[column] = value
+    return framed
+
+
+def _distinct(rows: pd.DataFrame, column: str) -> int:
+    return int(rows[column].nunique()) if column in rows else 0
