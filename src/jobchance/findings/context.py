@@ -161,10 +161,10 @@ def add_context(
     """
     analysis = study.analysis
     meta = {} if panel is None else panel.meta
-    constants: dict[str, object] = {
+    constants: dict[str, str | int] = {
         "estimand": estimand,
-        "outcome": meta.get("outcome", analysis.outcome),
-        "horizon_weeks": meta.get("horizon_weeks", analysis.horizon_weeks),
+        "outcome": str(meta.get("outcome", analysis.outcome)),
+        "horizon_weeks": int(str(meta.get("horizon_weeks", analysis.horizon_weeks))),
         "respondent": respondent or analysis.belief_respondent,
         "population": population,
         "interval": interval,
