@@ -29,13 +29,16 @@ CONTEXT_COLUMNS = (
     "data_kind",
 )
 ESTIMANDS = ("descriptive", "predictive", "dispositional")
-POPULATIONS = (
-    "all_citizens",  # everyone in the study
+POPULATIONS = (  # texts: label `population.<key>`
+    "all",  # everyone in the study
+    "first_measurement",  # each citizen's first measurement, at risk or not
     "first_at_risk",  # each citizen's first measurement at risk: one row per citizen
     "all_at_risk",  # every measurement at risk
     "all_measurements",  # every measurement, at risk or not
+    "paired_measurements",  # measurements that citizen and caseworker both answered
+    "shifted",  # citizens with a change of caseworker
+    "followed",  # citizens followed for the whole horizon
 )
-INTERVALS = ("none", "wilson", "wilson_caseworker", "wilson_citizen", "cluster_caseworker", "cluster_citizen")
 
 
 def first_at_risk(panel: AnalysisPanel) -> pd.DataFrame:
@@ -54,20 +57,13 @@ def cluster_column(rows: pd.DataFrame) -> str | None:
     return "citizen_id" if rows["citizen_id"].duplicated().any() else None
 
 
-def interval_key(rows: pd.DataFrame, *, method: str = "wilson") -> str:
-    """Key of the `interval` column: `wilson`, `wilson_caseworker`, `cluster_citizen`, ... for these rows.
+def interval_key(rows: pd.DataFrame) -> str:
+    """Key of the `interval` column: `wilson` for independent rows, else `cluster_caseworker` or `cluster_citizen`.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        The rows behind the figure.
-    method : {"wilson", "cluster"}
-        `wilson` for shares, `cluster` for intervals of means and coefficients (t, cluster-robust).
+    Shares of clustered rows have Wilson intervals on the effective sample size (`numerics.proportions`).
     """
     cluster = cluster_column(rows)
-    if cluster is None:
-        return "wilson" if method == "wilson" else "cluster_citizen"
-    return f"{method}_{cluster.removesuffix('_id')}"
+    return "wilson" if cluster is None else f"cluster_{cluster.removesuffix('_id')}"
 
 
 def shares_by(
@@ -150,7 +146,7 @@ def add_context(
         The rows behind the figure: their distinct `citizen_id`, `caseworker_id` and `jobcentre_id` are the
         totals (a column that is absent counts 0).
     estimand, population, interval : str
-        Keys from `ESTIMANDS`, `POPULATIONS` and `INTERVALS`.
+        Keys from `ESTIMANDS` and `POPULATIONS`, and the rest of a label `interval.<key>`.
     respondent : str or None
         Who gave the answers; None = the study's belief respondent.
 
