@@ -58,7 +58,7 @@ def cluster_column(rows: pd.DataFrame) -> str | None:
 
 
 def interval_key(rows: pd.DataFrame) -> str:
-    """Key of the `interval` column: `wilson` for independent rows, else `cluster_caseworker` or `cluster_citizen`.
+    """Key of the `interval` column: `wilson` for independent rows, else `cluster_<caseworker or citizen>`.
 
     Shares of clustered rows have Wilson intervals on the effective sample size (`numerics.proportions`).
     """
