@@ -1,0 +1,130 @@
+"""From the rows behind a fit and a kind of standard error to a covariance and the record of its convention.
+
+One place for every estimator, so that the same words mean the same arithmetic. Letters as in
+`numerics.sandwich`: n rows, k parameters, G clusters.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from jobchance.errors import DesignError
+from jobchance.numerics.sandwich import SandwichRecord, cluster_covariance, robust_covariance
+from jobchance.results.parts import Codes, Floats, Inference, Rows
+from jobchance.results.vcov import Cluster, Robust, Vcov
+
+FEW_CLUSTERS = 30
+
+
+def covariance(rows: Rows, vcov: Vcov) -> tuple[Floats, Inference]:
+    """Covariance (k, k) of the estimates and how it was computed.
+
+    - `"model"`: the covariance that the model implies.
+    - `Robust()`: `bread @ scores'scores @ bread`, times `n/(n-k)` for HC1; k counts all absorbed effects.
+    - `Cluster(...)`: one dimension `G/(G-1) * (n-1)/(n-k)`; several dimensions by inclusion-exclusion,
+      the intersection of all of them without a factor. k counts the coefficients, one for each absorbed
+      factor that is nested in a cluster dimension, and all effects of the other absorbed factors.
+      Reference distribution t with `min G - 1` degrees of freedom (normal for likelihood models).
+
+    Raises
+    ------
+    DesignError
+        A cluster column is absent, has missing values or fewer than two levels; random-effect groups are
+        spread over several clusters; `Robust()` with random effects.
+    """
+    if isinstance(vcov, Cluster):
+        return _clustered(rows, vcov)
+    if isinstance(vcov, Robust):
+        return _robust(rows, vcov)
+    label = "from the model (independent errors with one variance)" if not rows.bound else "from the model"
+    return rows.model_cov, Inference("model", label, df=rows.df_resid)
+
+
+def cluster_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Codes]:
+    """Integer cluster codes of each row by column; -1 where the cluster is missing.
+
+    Raises
+    ------
+    DesignError
+        A column is absent; all absent columns are named at once.
+    """
+    absent = [column for column in columns if column not in frame.columns]
+    if absent:
+        raise DesignError(f"Cluster(...) names columns that the data do not have: {', '.join(absent)}.")
+    return [pd.factorize(frame[column])[0].astype(np.int64) for column in columns]
+
+
+def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
+    """Clustered covariance; see `covariance`."""
+    codes = [c[rows.used] for c in cluster_codes(rows.frame, vcov.columns)]
+    spread = [name for name, group in rows.bound.items() if not any(_nested(group, c) for c in codes)]
+    if spread:
+        raise DesignError(
+            f"The random effects of {', '.join(spread)} are spread over several clusters of "
+            f"{', '.join(vcov.columns)}: cluster on {spread[0]} or on a column in which it is nested."
+        )
+    k = rows.k + sum(
+        1 if any(_nested(group, c) for c in codes) else int(group.max()) + 1
+        for group in rows.absorbed.values()
+    )
+    made = cluster_covariance(rows.bread, rows.scores, codes, n=len(rows.outcome), k=k, names=vcov.columns)
+    record = made.record
+    df = float(record.df) if rows.uses_t and record.df is not None else math.inf
+    inference = Inference(
+        "cluster",
+        f"clustered by {' and '.join(vcov.columns)}",
+        clusters=dict(zip(vcov.columns, record.n_clusters, strict=True)),
+        factors=_factors(record, vcov.columns),
+        df=df,
+        notes=_notes(record, vcov.columns),
+    )
+    return made.cov, inference
+
+
+def _robust(rows: Rows, vcov: Robust) -> tuple[Floats, Inference]:
+    """Heteroskedasticity-robust covariance; see `covariance`."""
+    if rows.bound:
+        raise DesignError(
+            "Robust() is not defined with random effects, whose rows depend on each other: "
+            f"use Cluster({', '.join(map(repr, rows.bound))})."
+        )
+    n = len(rows.outcome)
+    k = rows.k if math.isinf(rows.df_resid) else round(n - rows.df_resid)
+    made = robust_covariance(rows.bread, rows.scores, n=n, k=k, kind=vcov.kind)
+    label = f"robust to unequal variances ({vcov.kind})"
+    return made.cov, Inference(
+        vcov.kind, label, factors={vcov.kind: made.record.factors[0]}, df=rows.df_resid
+    )
+
+
+def _nested(inner: Codes, outer: Codes) -> bool:
+    """Whether every level of `inner` lies within one level of `outer`."""
+    pairs = pd.DataFrame({"inner": inner, "outer": outer}).drop_duplicates()
+    return bool(pairs["inner"].is_unique)
+
+
+def _factors(record: SandwichRecord, names: tuple[str, ...]) -> dict[str, float]:
+    """Small-sample factor by the dimensions of its term."""
+    labels = [" x ".join(names[i] for i in term) for term in record.terms]
+    return dict(zip(labels, record.factors, strict=True))
+
+
+def _notes(record: SandwichRecord, names: tuple[str, ...]) -> tuple[str, ...]:
+    """What a reader of clustered standard errors must know about this sample."""
+    notes = []
+    fewest = min(record.n_clusters)
+    if fewest < FEW_CLUSTERS:
+        name = names[record.n_clusters.index(fewest)]
+        notes.append(
+            f"Only {fewest} clusters of {name}: with fewer than {FEW_CLUSTERS} clusters, clustered standard "
+            "errors are usually too small."
+        )
+    if record.n_raised_eigenvalues:
+        notes.append(
+            f"The multi-way covariance was not positive semi-definite; {record.n_raised_eigenvalues} "
+            "negative eigenvalues were set to zero (Cameron, Gelbach & Miller 2011)."
+        )
+    return tuple(notes)

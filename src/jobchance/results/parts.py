@@ -1,0 +1,175 @@
+"""The parts of a `Fit`: the sample, how uncertainty was computed, random parts, and the rows behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+class Predictor(Protocol):
+    """Remembered coding of a design: turns new data into the matrix that fits the parameters.
+
+    `jobchance.design` provides it. It is row-free (levels and constants only), so it may be stored.
+    """
+
+    def matrix(self, data: pd.DataFrame) -> Floats:
+        """Design matrix (n, k), columns in the order of the fit's terms; a row with a missing value is NaN.
+
+        A level that the fit has not seen raises a `DesignError` naming the column.
+        """
+        ...
+
+    def to_dict(self) -> dict[str, object]:
+        """Content as plain JSON values, with a `kind` that `results.serialise` knows how to read back."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which rows a fit rests on.
+
+    Parameters
+    ----------
+    nobs : int
+        Rows used.
+    groups : mapping of str to int
+        Number of levels of every grouping or entity column.
+    dropped : mapping of str to int
+        Rows left out, by reason in words.
+    n_singletons : int
+        Rows left out because they are alone in an absorbed group (also counted in `dropped`).
+    dropped_terms : tuple of str
+        Terms left out, each with its reason: `"sex (does not vary within citizen_id)"`.
+    """
+
+    nobs: int
+    groups: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    n_singletons: int = 0
+    dropped_terms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("groups", "dropped"):
+            object.__setattr__(
+                self, name, MappingProxyType({k: int(v) for k, v in getattr(self, name).items()})
+            )
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How the covariance of the estimates was computed.
+
+    Parameters
+    ----------
+    kind : str
+        `"model"`, `"HC0"`, `"HC1"` or `"cluster"`.
+    label : str
+        The kind in words, for the printed summary.
+    clusters : mapping of str to int
+        Number of clusters per dimension.
+    factors : mapping of str to float
+        Small-sample factor of each term of the covariance.
+    df : float or tuple of float
+        Degrees of freedom of the reference distribution, for all terms or one per term; `inf` is normal.
+    notes : tuple of str
+        What a reader of these standard errors must know (few clusters, ...).
+    """
+
+    kind: str
+    label: str
+    clusters: Mapping[str, int] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
+    df: float | tuple[float, ...] = float("inf")
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("clusters", "factors"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+
+@dataclass(frozen=True, eq=False)
+class RandomPart:
+    """Random effects of one grouping factor: conditional modes and their conditional standard deviations.
+
+    Modes belong to persons or caseworkers, so they are part of the rows behind a fit and are not stored
+    unless asked for.
+
+    Parameters
+    ----------
+    group : str
+        The grouping column.
+    terms : tuple of str
+        `"(Intercept)"` and the names of random slopes.
+    levels : tuple of str
+        Levels of the group as text.
+    modes, mode_sds : array (n levels, n terms)
+        Conditional modes and standard deviations.
+    predictor : Predictor or None
+        Coding of the slopes, for new data; `None` is an intercept alone.
+    """
+
+    group: str
+    terms: tuple[str, ...]
+    levels: tuple[str, ...]
+    modes: Floats
+    mode_sds: Floats
+    predictor: Predictor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows behind a fit: microdata, held in memory only and dropped by pickling, copying and `to_dict`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The data given to the estimator (a reference, not a copy).
+    used : integer array (n,)
+        Positions of the rows of `frame` that were used, in the order of the arrays below.
+    outcome, fitted, fitted_fixed : array (n,)
+        Outcome; fitted value on the scale of the outcome, with and without random or absorbed effects.
+    scores : array (n, k)
+        Derivative of the log-likelihood (or of the half sum of squares) by row.
+    bread : array (k, k)
+        Inverse information that goes with `scores`.
+    model_cov : array (k, k)
+        Covariance that the model itself implies.
+    df_resid : float
+        Degrees of freedom of the `"model"` and robust covariance; `inf` for normal-theory models.
+    k : int
+        Parameters that enter small-sample factors, without absorbed effects.
+    absorbed : mapping of str to integer array (n,)
+        Absorbed factors, each counted in the small-sample factor unless nested in a cluster dimension.
+    uses_t : bool
+        Whether clustered covariances are referred to t with G - 1 degrees of freedom (else the normal).
+    bound : mapping of str to integer array (n,)
+        Groups whose rows share one likelihood contribution (random effects): a cluster must hold whole
+        groups, and `Robust()` is refused.
+    """
+
+    frame: pd.DataFrame
+    used: Codes
+    outcome: Floats
+    fitted: Floats
+    fitted_fixed: Floats
+    scores: Floats
+    bread: Floats
+    model_cov: Floats
+    df_resid: float
+    k: int
+    absorbed: Mapping[str, Codes] = field(default_factory=dict)
+    uses_t: bool = True
+    bound: Mapping[str, Codes] = field(default_factory=dict)
+
+    def column(self, name: str) -> pd.Series:
+        """A column of the data at the rows used."""
+        return self.frame[name].iloc[self.used]

@@ -1,0 +1,157 @@
+"""A fit as JSON values and back: everything but the rows behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from jobchance.errors import SpecError
+from jobchance.results.parts import Inference, Predictor, RandomPart, Sample
+
+if TYPE_CHECKING:
+    from jobchance.results.fit import Fit
+
+FORMAT = "jobchance.fit/1"
+
+# Who reads a stored coding back. A closed list: a stored fit cannot name code of its own. By name, because
+# results and design stand side by side and neither knows the other.
+_PREDICTORS = {"design": ("jobchance.design.build", "design_info_from_dict")}
+
+_PLAIN = ("model", "outcome", "loglik", "criterion", "n_scale", "converged", "is_singular")
+_MAPPINGS = ("spec", "statistics", "conventions", "provenance")
+
+
+def to_dict(fit: Fit, *, random_effects: bool) -> dict[str, Any]:
+    """See `Fit.to_dict`."""
+    stored: dict[str, Any] = {"format": FORMAT}
+    stored |= {name: getattr(fit, name) for name in _PLAIN}
+    stored |= {name: dict(getattr(fit, name)) for name in _MAPPINGS}
+    stored |= {
+        "terms": list(fit.terms),
+        "estimates": fit.estimates.tolist(),
+        "covariance": fit.covariance.tolist(),
+        "remarks": list(fit.remarks),
+        "inference": {
+            "kind": fit.inference.kind,
+            "label": fit.inference.label,
+            "clusters": dict(fit.inference.clusters),
+            "factors": dict(fit.inference.factors),
+            "df": fit.inference.df,
+            "notes": list(fit.inference.notes),
+        },
+        "sample": {
+            "nobs": fit.sample.nobs,
+            "groups": dict(fit.sample.groups),
+            "dropped": dict(fit.sample.dropped),
+            "n_singletons": fit.sample.n_singletons,
+            "dropped_terms": list(fit.sample.dropped_terms),
+        },
+        "variance_components": None
+        if fit.variance_components is None
+        else fit.variance_components.to_dict("records"),
+        "predictor": None if fit.predictor is None else fit.predictor.to_dict(),
+        "random": [_random_to_dict(part) for part in fit.random] if random_effects else [],
+    }
+    plain: dict[str, Any] = _jsonable(stored)
+    return plain
+
+
+def parts(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `Fit` from what `to_dict` stored.
+
+    Raises
+    ------
+    SpecError
+        Not a stored fit, another format, or parts are missing.
+    """
+    if not isinstance(stored, Mapping) or stored.get("format") != FORMAT:
+        raise SpecError(f"This is not a stored fit of format {FORMAT}.")
+    try:
+        return _read(_restored(stored))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SpecError(f"The stored fit is damaged: {type(error).__name__} in its parts.") from error
+
+
+def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `Fit`, with numbers restored."""
+    components = stored["variance_components"]
+    k = len(stored["terms"])
+    df = stored["inference"]["df"]
+    inference = stored["inference"] | {"notes": tuple(stored["inference"]["notes"])}
+    sample = stored["sample"] | {"dropped_terms": tuple(stored["sample"]["dropped_terms"])}
+    return {name: stored[name] for name in (*_PLAIN, *_MAPPINGS, "terms", "remarks")} | {
+        "estimates": np.array(stored["estimates"], dtype=float),
+        "covariance": np.array(stored["covariance"], dtype=float).reshape(k, k),
+        "inference": Inference(**inference | {"df": tuple(df) if isinstance(df, list) else df}),
+        "sample": Sample(**sample),
+        "variance_components": None if components is None else components_frame(components),
+        "predictor": _read_predictor(stored["predictor"]),
+        "random": tuple(_read_random(part) for part in stored["random"]),
+    }
+
+
+def components_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Variance components as the frame that `Fit` promises: `group term sd variance correlation`."""
+    frame = pd.DataFrame(records, columns=["group", "term", "sd", "variance", "correlation"])
+    return frame.astype({"sd": float, "variance": float, "correlation": float})
+
+
+def _random_to_dict(part: RandomPart) -> dict[str, Any]:
+    return {
+        "group": part.group,
+        "terms": list(part.terms),
+        "levels": list(part.levels),
+        "modes": part.modes.tolist(),
+        "mode_sds": part.mode_sds.tolist(),
+        "predictor": None if part.predictor is None else part.predictor.to_dict(),
+    }
+
+
+def _read_random(stored: Mapping[str, Any]) -> RandomPart:
+    shape = (len(stored["levels"]), len(stored["terms"]))
+    return RandomPart(
+        group=stored["group"],
+        terms=tuple(stored["terms"]),
+        levels=tuple(stored["levels"]),
+        modes=np.array(stored["modes"], dtype=float).reshape(shape),
+        mode_sds=np.array(stored["mode_sds"], dtype=float).reshape(shape),
+        predictor=_read_predictor(stored["predictor"]),
+    )
+
+
+def _read_predictor(stored: Mapping[str, Any] | None) -> Predictor | None:
+    if stored is None:
+        return None
+    module, function = _PREDICTORS[stored["kind"]]
+    reader = getattr(import_module(module), function)
+    predictor: Predictor = reader(stored)
+    return predictor
+
+
+def _jsonable(value: Any) -> Any:
+    """Plain JSON values; NaN and infinities, which JSON does not have, become `{"float": ...}`."""
+    if isinstance(value, Mapping):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(v) for v in value]
+    if isinstance(value, np.generic):
+        return _jsonable(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    return value
+
+
+def _restored(value: Any) -> Any:
+    """Inverse of `_jsonable`."""
+    if isinstance(value, Mapping):
+        if set(value) == {"float"}:
+            return float(value["float"])
+        return {k: _restored(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_restored(v) for v in value]
+    return value
