@@ -87,30 +87,73 @@ def cumulative_incidence(
     [0.25, 0.25, 0.625]
     """
     time, kind = _checked(weeks, cause)
-    grid = np.arange(horizon_weeks)
-    at_risk = time[:, None] >= grid
-    here = time[:, None] == grid
-    of_interest = here & (kind == 1)[:, None]
-    any_event = here & (kind > 0)[:, None]
-    Y = at_risk.sum(axis=0)
-    d1, d = of_interest.sum(axis=0), any_event.sum(axis=0)
-    h1, h = _ratio(d1, Y), _ratio(d, Y)
-    before = np.concatenate([[1.0], np.cumprod(1.0 - h)[:-1]])
-    F = np.cumsum(before * h1)
-    influence = _influence(at_risk, of_interest, any_event, Y=Y, h1=h1, h=h, before=before)
+    counts, F, influence = _estimate(time, kind, horizon_weeks)
     se = np.sqrt(_summed_squares(influence, cluster))
     low, high = _loglog_limits(F, se, level)
     return Incidence(
-        week=grid.astype(np.int64),
-        at_risk=Y.astype(np.int64),
-        events=d1.astype(np.int64),
-        competing=(d - d1).astype(np.int64),
-        censored=(here & (kind == 0)[:, None]).sum(axis=0).astype(np.int64),
+        week=np.arange(horizon_weeks, dtype=np.int64),
+        **counts,
         incidence=F,
         std_error=se,
         conf_low=low,
         conf_high=high,
     )
+
+
+@dataclass(frozen=True)
+class IncidenceGap:
+    """Difference between two cumulative incidence curves, week by week."""
+
+    gap: Floats
+    std_error: Floats
+    conf_low: Floats
+    conf_high: Floats
+
+
+def incidence_gap(
+    weeks: ArrayLike,
+    cause: ArrayLike,
+    *,
+    upper: ArrayLike,
+    horizon_weeks: int,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+) -> IncidenceGap:
+    """Cumulative incidence of the rows in `upper` minus that of the others, with normal pointwise limits.
+
+    Both curves' influences are summed within each cluster before squaring, so a cluster with rows on both
+    sides counts once and its dependence across the two curves is kept.
+
+    Parameters
+    ----------
+    weeks, cause, horizon_weeks, cluster, level
+        As in `cumulative_incidence`.
+    upper : array of bool, shape (n,)
+        Rows of the curve from which the other is subtracted; both sides must have rows.
+
+    Returns
+    -------
+    IncidenceGap
+        One entry per week `0 ... horizon - 1`.
+
+    Examples
+    --------
+    >>> found = incidence_gap([0, 1, 1, 1], [1, 0, 0, 0], upper=[True, True, False, False], horizon_weeks=1)
+    >>> found.gap.tolist()
+    [0.5]
+    """
+    time, kind = _checked(weeks, cause)
+    above = np.asarray(upper, dtype=bool)
+    influence = np.zeros((len(time), horizon_weeks))
+    gap = np.zeros(horizon_weeks)
+    for side, sign in ((above, 1.0), (~above, -1.0)):
+        part_time, part_kind = _checked(time[side], kind[side])
+        _, F, part = _estimate(part_time, part_kind, horizon_weeks)
+        gap += sign * F
+        influence[side] = sign * part
+    se = np.sqrt(_summed_squares(influence, cluster))
+    z = float(norm.ppf(0.5 + level / 2))
+    return IncidenceGap(gap, se, gap - z * se, gap + z * se)
 
 
 def pooled_steps(events: ArrayLike, *, minimum: int) -> Ints:
@@ -147,6 +190,22 @@ def _checked(weeks: ArrayLike, cause: ArrayLike) -> tuple[Ints, Ints]:
     if (time < 0).any():
         raise ValueError("weeks must not be negative")
     return time, kind
+
+
+def _estimate(time: Ints, kind: Ints, horizon_weeks: int) -> tuple[dict[str, Ints], Floats, Floats]:
+    """Counts per week, the incidence of cause 1, and each row's influence on it, shape (n, weeks)."""
+    grid = np.arange(horizon_weeks)
+    at_risk = time[:, None] >= grid
+    here = time[:, None] == grid
+    of_interest = here & (kind == 1)[:, None]
+    any_event = here & (kind > 0)[:, None]
+    Y, d1, d = (np.asarray(part.sum(axis=0), dtype=np.int64) for part in (at_risk, of_interest, any_event))
+    h1, h = _ratio(d1, Y), _ratio(d, Y)
+    before = np.concatenate([[1.0], np.cumprod(1.0 - h)[:-1]])
+    influence = _influence(at_risk, of_interest, any_event, Y=Y, h1=h1, h=h, before=before)
+    censored = np.asarray((here & (kind == 0)[:, None]).sum(axis=0), dtype=np.int64)
+    counts = {"at_risk": Y, "events": d1, "competing": d - d1, "censored": censored}
+    return counts, np.cumsum(before * h1), influence
 
 
 def _ratio(over: NDArray[np.int64], under: NDArray[np.int64]) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jobchance.numerics.survival import cumulative_incidence, pooled_steps
+from jobchance.numerics.survival import cumulative_incidence, incidence_gap, pooled_steps
 
 
 def _simulated(n: int = 400, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -96,6 +96,28 @@ def test_duplicated_rows_need_the_cluster_to_stay_honest() -> None:
         np.tile(weeks, 2), np.tile(event, 2), horizon_weeks=52, cluster=np.tile(np.arange(200), 2)
     )
     assert twice.std_error == pytest.approx(single.std_error * np.sqrt(200 / 199), rel=1e-9)
+
+
+def test_gap_of_two_curves_keeps_the_dependence_within_clusters() -> None:
+    weeks, event = _simulated(n=400)
+    upper = np.arange(400) % 3 == 0
+    gap = incidence_gap(weeks, event, upper=upper, horizon_weeks=52)
+    high = cumulative_incidence(weeks[upper], event[upper], horizon_weeks=52)
+    low = cumulative_incidence(weeks[~upper], event[~upper], horizon_weeks=52)
+    assert gap.gap == pytest.approx(high.incidence - low.incidence, abs=1e-12)
+    assert gap.std_error == pytest.approx(np.hypot(high.std_error, low.std_error), rel=1e-9)
+
+    # the same person on both sides: nothing is uncertain about a difference of zero
+    both = np.repeat([True, False], 400)
+    same = incidence_gap(
+        np.tile(weeks, 2),
+        np.tile(event, 2),
+        upper=both,
+        horizon_weeks=52,
+        cluster=np.tile(np.arange(400), 2),
+    )
+    assert same.gap == pytest.approx(np.zeros(52), abs=1e-12)
+    assert same.std_error == pytest.approx(np.zeros(52), abs=1e-12)
 
 
 def test_row_order_does_not_matter() -> None:
