@@ -76,7 +76,10 @@ def _listed(target: Path) -> set[str]:
     if not path.is_file():
         return set()
     try:
-        names = json.loads(path.read_text(encoding="utf-8")).get("files", {})
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return set()
+    names = document.get("files") if isinstance(document, dict) else None
+    if not isinstance(names, dict):
         return set()
     return {n for n in names if ".." not in Path(n).parts and not Path(n).is_absolute()}
