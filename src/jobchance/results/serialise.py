@@ -20,7 +20,7 @@ FORMAT = "jobchance.fit/1"
 
 # Who reads a stored coding back. A closed list: a stored fit cannot name code of its own. By name, because
 # results and design stand side by side and neither knows the other.
-_PREDICTORS = {"design": ("jobchance.design.build", "design_info_from_dict")}
+_PREDICTORS = {"design": ("jobchance.design.layout", "read_layout")}
 
 _PLAIN = ("model", "outcome", "loglik", "criterion", "n_scale", "converged", "is_singular")
 _MAPPINGS = ("spec", "statistics", "conventions", "provenance")

@@ -1,0 +1,125 @@
+"""Columns of the data as a design needs them: are they there, what kind are they, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jobchance.errors import DesignError, FormulaError
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
+_TEXTS = ("string", "boolean", "categorical")
+
+
+def require_columns(names: Iterable[str], data: pd.DataFrame) -> None:
+    """Raise one error that lists every column the formula names but the data do not have, or have twice.
+
+    Raises
+    ------
+    FormulaError
+        Columns are absent; the nearest name stands beside each.
+    DesignError
+        `data` is not a DataFrame, or a named column occurs more than once.
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise DesignError(f"The data must be a pandas DataFrame, not a {type(data).__name__}.")
+    present = [str(column) for column in data.columns]
+    wanted = list(dict.fromkeys(names))
+    absent = [name for name in wanted if name not in present]
+    if absent:
+        lines = "\n".join(f"  {name}{_nearest(name, present)}" for name in absent)
+        raise FormulaError(f"{len(absent)} columns are not in the data:\n{lines}")
+    twice = [name for name in wanted if present.count(name) > 1]
+    if twice:
+        raise DesignError(f"The data have more than one column of the name: {', '.join(twice)}.")
+
+
+def is_categorical(data: pd.DataFrame, name: str) -> bool:
+    """Whether a column is text, true/false or categorical (and not a number).
+
+    Raises
+    ------
+    DesignError
+        The column holds dates, lists or a mixture of kinds.
+    """
+    series = data[name]
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return True
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind in _TEXTS:
+        return True
+    if kind in _NUMBERS:
+        return False
+    raise DesignError(f"Column {name} holds {kind} values; a model needs numbers, text or true/false.")
+
+
+def numeric_values(data: pd.DataFrame, name: str) -> Floats:
+    """A numeric or true/false column as floats, NaN where missing.
+
+    Raises
+    ------
+    DesignError
+        The column is text or categorical.
+    """
+    series = data[name]
+    if is_categorical(data, name) and pd.api.types.infer_dtype(series, skipna=True) != "boolean":
+        raise DesignError(f"Column {name} is categorical, but stands where a number is needed.")
+    missing = series.isna().to_numpy()
+    if not missing.any():
+        return series.to_numpy(dtype=float)
+    values = np.full(len(series), np.nan)
+    values[~missing] = series[~missing].to_numpy(dtype=float)
+    return values
+
+
+def level_codes(data: pd.DataFrame, name: str) -> tuple[Codes, tuple[str, ...]]:
+    """Level number by row (-1 = missing) and the text of the levels that occur, in their order.
+
+    Categorical columns keep the order of their categories; numbers are in numerical, texts in alphabetical
+    order, and false comes before true.
+    """
+    series = data[name]
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes, used = series.cat.codes.to_numpy(dtype=np.int64), series.cat.categories
+        present = np.unique(codes[codes >= 0])
+        renumber = np.full(len(used) + 1, -1, dtype=np.int64)
+        renumber[present] = np.arange(len(present))
+        return renumber[codes], tuple(level_text(used[i]) for i in present)
+    raw, uniques = pd.factorize(series, sort=True)
+    return raw.astype(np.int64), tuple(level_text(value) for value in uniques)
+
+
+def level_text(value: object) -> str:
+    """Text of a level; whole numbers have no decimals, so that 1 and 1.0 are the same level."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def missing_masks(names: Iterable[str], data: pd.DataFrame) -> dict[str, Mask]:
+    """Which rows are missing, by column."""
+    return {name: data[name].isna().to_numpy(dtype=bool) for name in dict.fromkeys(names)}
+
+
+def infinite_counts(names: Iterable[str], data: pd.DataFrame) -> dict[str, int]:
+    """Number of infinite values in each numeric column that has any."""
+    counts = {}
+    for name in dict.fromkeys(names):
+        if pd.api.types.is_float_dtype(data[name].dtype):
+            counts[name] = int(np.isinf(numeric_values(data, name)).sum())
+    return {name: count for name, count in counts.items() if count}
+
+
+def _nearest(name: str, present: list[str]) -> str:
+    """What to add to an absent name: the nearest column, also across upper and lower case."""
+    lower = {column.lower(): column for column in present}
+    near = get_close_matches(name.lower()[:100], list(lower), n=1)
+    return f" (did you mean {lower[near[0]]}?)" if near else ""
