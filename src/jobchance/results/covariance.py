@@ -39,8 +39,7 @@ def covariance(rows: Rows, vcov: Vcov) -> tuple[Floats, Inference]:
         return _clustered(rows, vcov)
     if isinstance(vcov, Robust):
         return _robust(rows, vcov)
-    label = "from the model (independent errors with one variance)" if not rows.bound else "from the model"
-    return rows.model_cov, Inference("model", label, df=rows.df_resid)
+    return rows.model_cov, Inference("model", rows.model_label, df=rows.df_resid)
 
 
 def cluster_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Codes]:
@@ -60,7 +59,7 @@ def cluster_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Codes]:
 def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
     """Clustered covariance; see `covariance`."""
     codes = [c[rows.used] for c in cluster_codes(rows.frame, vcov.columns)]
-    spread = [name for name, group in rows.bound.items() if not any(_nested(group, c) for c in codes)]
+    spread = [name for name, group in rows.bound.items() if not all(_nested(group, c) for c in codes)]
     if spread:
         raise DesignError(
             f"The random effects of {', '.join(spread)} are spread over several clusters of "

@@ -143,6 +143,8 @@ class Rows:
         Inverse information that goes with `scores`.
     model_cov : array (k, k)
         Covariance that the model itself implies.
+    model_label : str
+        What that covariance rests on, in words.
     df_resid : float
         Degrees of freedom of the `"model"` and robust covariance; `inf` for normal-theory models.
     k : int
@@ -169,6 +171,7 @@ class Rows:
     absorbed: Mapping[str, Codes] = field(default_factory=dict)
     uses_t: bool = True
     bound: Mapping[str, Codes] = field(default_factory=dict)
+    model_label: str = "from the model (independent errors with one variance)"
 
     def column(self, name: str) -> pd.Series:
         """A column of the data at the rows used."""

@@ -96,8 +96,8 @@ def _variance_rows(fit: Fit) -> list[dict[str, object]]:
 def glance(fit: Fit) -> pd.DataFrame:
     """One row about the whole fit; see `Fit.glance`.
 
-    `aic` and `bic` count coefficients, variance components and `n_scale`; they are missing without a likelihood, and
-    for REML fits they compare only models with the same coefficients.
+    `aic` and `bic` count coefficients, variance components and `n_scale`; they are missing without a
+    likelihood, and for REML fits they compare only models with the same coefficients.
     """
     n_params = len(fit.terms) + (0 if fit.variance_components is None else len(fit.variance_components))
     n_params += fit.n_scale
