@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from jobchance.indicator.scores import DONT_KNOW as DONT_KNOW
+from jobchance.indicator.scores import turned
+from jobchance.panel.beliefs import belief_item
 from jobchance.study.instrument import Construct, Item
 from jobchance.study.model import Study
-
-DONT_KNOW = "dont_know"
 
 
 def construct_answers(study: Study) -> pd.DataFrame:
@@ -31,20 +32,27 @@ def construct_answers(study: Study) -> pd.DataFrame:
         `value` on the scale (NaN for don't know), `level` the step as text or `"dont_know"`. The caseworker
         of a form that does not name one is the one named by the other forms of that citizen and wave.
     """
-    items = pd.DataFrame(
-        [(i.item_id, i.construct, i.scale_min + i.scale_max, i.reversed) for i in study.instrument.items],
-        columns=["item_id", "construct", "_turn", "_reversed"],
-    ).drop_duplicates("item_id")
+    construct = {item.item_id: item.construct for item in study.instrument.items}
     rating = study.tables["rating"]
-    answered = rating[rating["value"].notna() | (rating["missing_reason"] == DONT_KNOW)]
-    rows = answered[["measurement_id", "item_id", "value"]].merge(items, on="item_id")
-    value = rows["value"].astype(float)
-    rows["value"] = value.where(~rows["_reversed"].astype(bool), rows["_turn"] - value)
-    rows = rows.merge(forms(study), on="measurement_id")
+    unsure = rating["missing_reason"] == DONT_KNOW if "missing_reason" in rating else False
+    answered = rating["item_id"].isin(list(construct)) & (rating["value"].notna() | unsure)
+    rows = rating.loc[answered, ["measurement_id", "item_id", "value"]]
+    rows = rows.assign(
+        construct=rows["item_id"].map(construct),
+        value=turned(rows["item_id"], rows["value"], study.instrument.items),
+    ).merge(forms(study), on="measurement_id")
     keys = ["citizen_id", "wave", "respondent", "construct"]
     context = ["date", "caseworker_id", "jobcentre_id"]
     grouped = rows.groupby(keys, sort=True).agg({"value": "mean", **dict.fromkeys(context, "first")})
     return _with_levels(grouped.reset_index())
+
+
+def belief_steps(study: Study, rows: pd.DataFrame) -> pd.Series:
+    """Belief of panel rows as a step: turned if reversed, rounded half up; NaN for "don't know"."""
+    item = belief_item(study)
+    value = rows["belief"].astype(float)
+    oriented = item.scale_min + item.scale_max - value if item.reversed else value
+    return pd.Series(np.floor(oriented.to_numpy() + 0.5), index=rows.index)
 
 
 def forms(study: Study) -> pd.DataFrame:
@@ -93,9 +101,19 @@ def step_label(item: Item, level: str, lang: str) -> str:
     return words.get(lang) or words.get("en") or level
 
 
-def is_placeholder(item: Item) -> bool:
-    """Whether the wording is a placeholder and must be shown as such."""
-    return item.wording_status == "placeholder"
+def construct_columns(study: Study, construct: Construct, respondent: str) -> dict[str, str | int]:
+    """What a row says about its construct: id, number, names, and how certain construct and wording are."""
+    items = items_of(study, construct.construct_id, respondent)
+    unsure = [item.wording_status for item in items if item.wording_status != "verified"]
+    return {
+        "construct": construct.construct_id,
+        "number": construct.number,
+        "construct_da": construct.label.get("da", construct.construct_id),
+        "construct_en": construct.label.get("en", construct.construct_id),
+        "construct_status": construct.status,
+        "wording_status": unsure[0] if unsure else "verified",
+        "respondent": respondent,
+    }
 
 
 def _with_levels(answers: pd.DataFrame) -> pd.DataFrame:

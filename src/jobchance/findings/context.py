@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from jobchance.numerics.proportions import share
 from jobchance.panel.model import AnalysisPanel
@@ -66,12 +68,21 @@ def interval_key(rows: pd.DataFrame) -> str:
     return "wilson" if cluster is None else f"cluster_{cluster.removesuffix('_id')}"
 
 
+def cluster_labels(rows: pd.DataFrame) -> NDArray[np.object_] | None:
+    """Cluster of each row by `cluster_column`; where no caseworker is known, the citizen is the cluster."""
+    column = cluster_column(rows)
+    if column is None:
+        return None
+    citizen = rows["citizen_id"].astype(str).radd("citizen ").astype(object)
+    labels = rows[column].astype(object)
+    return np.asarray(labels.where(labels.notna(), citizen), dtype=object)
+
+
 def shares_by(
     rows: pd.DataFrame,
     by: str | Sequence[str],
     *,
     outcome: str = "outcome",
-    cluster: str | None = "auto",
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Share with `outcome` = 1 in each group, with interval and counts; rows without an outcome are left out.
@@ -84,8 +95,6 @@ def shares_by(
         Grouping columns; one returned row per group that occurs, in sorted order.
     outcome : str
         Column with zeros and ones.
-    cluster : str or None
-        Cluster column; `"auto"` = `cluster_column(rows)`; None = independent rows.
     level : float
         Coverage of the interval.
 
@@ -97,13 +106,11 @@ def shares_by(
     """
     keys = [by] if isinstance(by, str) else list(by)
     known = rows[rows[outcome].notna()]
-    chosen = cluster_column(known) if cluster == "auto" else cluster
-    if chosen is not None:
-        # A row with no known caseworker is a cluster of its own citizen.
-        known = known.assign(_cluster=known[chosen].fillna(known["citizen_id"].radd("citizen ")))
+    labels = cluster_labels(known)
+    clustered = known.assign(_cluster=range(len(known)) if labels is None else labels)
     records = []
-    for level_values, part in known.groupby(keys, sort=True, observed=True):
-        result = share(part[outcome], cluster=None if chosen is None else part["_cluster"], level=level)
+    for level_values, part in clustered.groupby(keys, sort=True, observed=True):
+        result = share(part[outcome], cluster=None if labels is None else part["_cluster"], level=level)
         records.append(
             dict(zip(keys, level_values, strict=True))
             | {"share": result.estimate, "conf_low": result.conf_low, "conf_high": result.conf_high}
@@ -135,6 +142,8 @@ def add_context(
     respondent: str | None = None,
 ) -> pd.DataFrame:
     """`frame` with the constants of its context as last columns (`CONTEXT_COLUMNS`).
+
+    A frame whose rows come from several respondents keeps its own `respondent` column.
 
     Parameters
     ----------
@@ -173,7 +182,8 @@ def add_context(
     }
     framed = frame.reset_index(drop=True)
     for column, value in constants.items():
-        framed[column] = value
+        if column not in framed:
+            framed[column] = value
     return framed
 
 

@@ -1,0 +1,105 @@
+"""F4: how the answers to each indicator are distributed, caseworkers and citizens side by side."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.findings.answers import (
+    DONT_KNOW,
+    construct_answers,
+    construct_columns,
+    constructs_of,
+    items_of,
+    steps,
+)
+from jobchance.findings.cells import hide_small_cells
+from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
+from jobchance.findings.model import Finding
+from jobchance.numerics.proportions import share
+from jobchance.panel.model import AnalysisPanel
+from jobchance.study.instrument import Construct
+from jobchance.study.model import Study
+
+NAME = "indicator_distributions"
+RESPONDENTS = ("caseworker", "citizen")
+
+
+def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
+    """`need.answers` if no caseworker or citizen has answered a question of the instrument."""
+    return () if len(_first_answers(study)) else ("need.answers",)
+
+
+def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy) -> Finding:
+    """Share on each step of each indicator at the citizen's first measurement, by respondent.
+
+    Steps are shares of the answers that chose a step, so that they add up to one; "don't know" stands apart
+    as a share of all answers (`base` says which).
+
+    Parameters
+    ----------
+    study : Study
+        Needs ratings; everything else is optional.
+    panel : AnalysisPanel or None
+        Only names outcome and horizon in the context.
+    policy : DisclosurePolicy
+        Small answers are hidden together with a second one of the same bar.
+
+    Returns
+    -------
+    Finding
+        Frame: `construct number construct_da construct_en construct_status wording_status respondent level
+        base share conf_low conf_high N_citizens N_caseworkers N_answers suppressed rounded` and the context.
+    """
+    answers = _first_answers(study)
+    by_bar = dict(tuple(answers.groupby(["construct", "respondent"], sort=False)))
+    bars = [
+        _bar(study, by_bar[construct.construct_id, respondent], construct=construct, respondent=respondent)
+        for construct in constructs_of(study)
+        for respondent in RESPONDENTS
+        if (construct.construct_id, respondent) in by_bar
+    ]
+    frame = pd.concat(bars, ignore_index=True)
+    frame = hide_small_cells(frame, ["construct", "respondent"], policy=policy)
+    frame = add_context(
+        frame,
+        study,
+        panel,
+        rows=answers,
+        estimand="descriptive",
+        population="first_measurement",
+        interval=interval_key(answers.drop_duplicates("citizen_id")),
+    )
+    return Finding("F4", NAME, frame, "Frequencies")
+
+
+def _first_answers(study: Study) -> pd.DataFrame:
+    """Each citizen's first answer by construct and respondent: one row each."""
+    answers = construct_answers(study)
+    answers = answers[answers["respondent"].isin(RESPONDENTS)]
+    first = answers.groupby("citizen_id")["wave"].transform("min")
+    return answers[answers["wave"] == first]
+
+
+def _bar(study: Study, answers: pd.DataFrame, *, construct: Construct, respondent: str) -> pd.DataFrame:
+    """The steps of one construct for one respondent, and "don't know" where the question offers it."""
+    items = items_of(study, construct.construct_id, respondent)
+    stepped = answers[~answers["dont_know"]]
+    records = [_cell(stepped, level, base="steps") for level in steps(items[0])]
+    if any(item.has_dont_know for item in items):
+        records.append(_cell(answers, DONT_KNOW, base="answers"))
+    described = construct_columns(study, construct, respondent)
+    cells = pd.DataFrame([described | record for record in records])
+    return cells.assign(N_answers=len(answers), rounded=bool(answers["rounded"].any()))
+
+
+def _cell(answers: pd.DataFrame, level: str, *, base: str) -> dict[str, object]:
+    chosen = answers["level"] == level
+    result = share(chosen, cluster=cluster_labels(answers))
+    return {
+        "level": level,
+        "base": base,
+        "share": result.estimate,
+        "conf_low": result.conf_low,
+        "conf_high": result.conf_high,
+    } | counts(answers[chosen])
