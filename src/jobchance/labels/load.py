@@ -18,7 +18,7 @@ MANDATORY = ("da", "en")
 _FALLBACK = {"da": ("da",), "en": ("en",), "sv": ("sv", "en"), "nb": ("nb", "en")}
 
 
-def label(key: str, lang: str, **fill: str) -> str:
+def label(key: str, lang: str, /, **fill: str) -> str:
     """Text of `key` in `lang`, with its `{placeholders}` filled.
 
     Parameters
