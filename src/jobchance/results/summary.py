@@ -7,8 +7,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from jobchance.formatting import Formatter
 
 if TYPE_CHECKING:
@@ -117,4 +115,7 @@ def _listing(title: str, lines: Sequence[str]) -> str:
 
 
 def _number(value: object) -> str:
-    return _FORMAT.significant(None if pd.isna(value) else value, _DIGITS)  # type: ignore[call-overload]  # scalars only
+    if value is None or not isinstance(value, int | float) or math.isnan(value):
+        return _FORMAT.significant(None)
+    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e9
+    return _FORMAT.count(value) if whole else _FORMAT.significant(value, _DIGITS)
