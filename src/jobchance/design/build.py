@@ -248,7 +248,7 @@ def _all_columns(side: Formula, codings: Mapping[Node, Coding], rows: pd.DataFra
     if size > MAX_BYTES:
         raise DesignError(
             f"The matrix would have {len(layout.columns)} columns and {len(rows)} rows ({size / 1e9:.0f} "
-            "GB). A column with that many levels belongs in a random effect, (1 | column), or is to be absorbed."
+            "GB). A column with that many levels belongs in a random effect, (1 | column)."
         )
     blocks = {f: {flag: codings[f].encode(rows, full=flag) for flag in layout.needed(f)} for f in codings}
     matrix = assemble(side, full, blocks, len(rows))

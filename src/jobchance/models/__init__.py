@@ -1,1 +1,1 @@
-"""models."""
+"""One file per family of estimators; each returns a `Fit`."""

@@ -1,0 +1,272 @@
+"""`fit_glm`: linear, linear probability, logit, probit, complementary log-log and Poisson regression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jobchance.design.build import Design, build_design
+from jobchance.design.formula import INTERCEPT
+from jobchance.errors import DesignError, EstimationError, FormulaError
+from jobchance.numerics.irls import GlmSolution, fisher_scoring, least_squares
+from jobchance.numerics.links import get_link
+from jobchance.numerics.separation import Separation, find_separation
+from jobchance.options import check_option
+from jobchance.results.covariance import covariance
+from jobchance.results.fit import Fit
+from jobchance.results.parts import Rows, Sample
+from jobchance.results.provenance import provenance
+from jobchance.results.vcov import Cluster, Robust, Vcov, check_vcov, vcov_columns
+
+LINKS = {
+    "gaussian": ("identity",),
+    "binomial": ("logit", "probit", "cloglog", "identity"),
+    "poisson": ("log",),
+}
+DEFAULT_CLUSTER = "caseworker_id"
+
+_SMALL_SAMPLE = (
+    "clustered G/(G-1) * (n-1)/(n-k), robust HC1 n/(n-k), with k coefficients; the same in every estimator "
+    "here"
+)
+_OTHER_SOFTWARE = (
+    "Stata's logit, probit, cloglog and poisson and R's vcovCL() for glm use G/(G-1) alone; multiply their "
+    "clustered variance by (n-1)/(n-k)"
+)
+
+
+def fit_glm(
+    formula: str, data: pd.DataFrame, *, family: str, link: str | None = None, vcov: Vcov | None = None
+) -> Fit:
+    """Regression for one outcome per row: `g(E[outcome]) = X beta`.
+
+    Gaussian and binomial with identity link (the linear probability model) are least squares; the others
+    are maximum likelihood by Fisher scoring to 1e-8 of a standard error.
+
+    Parameters
+    ----------
+    formula : str
+        `"outcome ~ covariates"`; see `jobchance.design.formula.parse_formula`. No random effects.
+    data : DataFrame
+        One row per observation; rows with a missing value in a used column are left out and counted.
+    family : {"gaussian", "binomial", "poisson"}
+        Binomial outcomes are 0/1 or true/false; Poisson outcomes are not negative.
+    link : str or None
+        Binomial: `"logit"` (default), `"probit"`, `"cloglog"`, `"identity"`; otherwise the family's own.
+    vcov : Cluster, Robust, "model" or None
+        Kind of standard error. `None`: clustered by `caseworker_id` where the data have that column, else
+        `Robust()`; which of them is said in the notes.
+
+    Returns
+    -------
+    Fit
+        Coefficients on the scale of the link. Reference distribution: t with n - k degrees of freedom
+        (clustered: G - 1) for least squares, the normal for maximum likelihood.
+
+    Raises
+    ------
+    FormulaError
+        The formula cannot be read, names absent columns or has random effects.
+    DesignError
+        The data cannot carry the model: no complete rows, more coefficients than rows, an outcome that
+        does not vary or that the family does not allow.
+    EstimationError
+        A term predicts the outcome without error (separation), or the iterations did not converge.
+
+    Notes
+    -----
+    Not done here: random effects, weights, offsets, grouped counts, absorbed effects. Bread is the expected
+    information, as in R's `glm`; Stata's `probit` and `cloglog` use the observed one (equal for logit).
+
+    References
+    ----------
+    McCullagh & Nelder (1989), Generalized Linear Models; Cameron & Miller (2015), J. Human Resources 50.
+
+    Examples
+    --------
+    >>> import jobchance as jc
+    >>> panel = jc.build_panel(jc.simulate_study(seed=1, n_citizens=500))
+    >>> fit = jc.fit_glm("outcome ~ expectation", panel.frame, family="binomial")
+    >>> fit.model
+    'binomial logit'
+    """
+    check_option("family", family, LINKS)
+    chosen = check_option("link", link or LINKS[family][0], LINKS[family])
+    errors, remarks = _choose_vcov(vcov, data)
+    design = build_design(formula, data, required=vcov_columns(errors))
+    _check(design, family)
+    linear = chosen == "identity"
+    X, y = design.matrix, design.outcome
+    if linear:
+        solution = least_squares(X, y)
+    else:
+        solution = fisher_scoring(X, y, family=family, link=get_link(chosen))
+        _check_optimum(design, solution, family)
+    rows = _rows(design, solution, data, linear=linear)
+    cov, inference = covariance(rows, errors)
+    return Fit(
+        model=_model_name(family, chosen),
+        outcome=design.outcome_name,
+        terms=design.columns,
+        estimates=solution.beta,
+        covariance=cov,
+        inference=inference,
+        sample=Sample(
+            nobs=len(y),
+            dropped=design.dropped,
+            dropped_terms=tuple(f"{name} (earlier columns determine it)" for name in design.collinear),
+        ),
+        spec={"formula": formula, "family": family, "link": chosen},
+        loglik=None if family == "binomial" and linear else solution.loglik,
+        criterion=solution.deviance,
+        n_scale=int(family == "gaussian"),
+        converged=solution.converged,
+        statistics=_statistics(design, solution, linear=linear),
+        conventions=_conventions(linear=linear),
+        remarks=(*remarks, *_remarks(design, solution, family, linear=linear)),
+        provenance=provenance(formula),
+        predictor=design.layout,
+        rows=rows,
+    )
+
+
+def _choose_vcov(vcov: Vcov | None, data: pd.DataFrame) -> tuple[Vcov, tuple[str, ...]]:
+    """The kind of standard error, and a remark where the default was taken."""
+    if vcov is not None:
+        return check_vcov(vcov), ()
+    if isinstance(data, pd.DataFrame) and DEFAULT_CLUSTER in data.columns:
+        return Cluster(DEFAULT_CLUSTER), (
+            f"No vcov was given: clustered by {DEFAULT_CLUSTER}, the default where data have that column.",
+        )
+    return Robust(), (
+        f"No vcov was given and the data have no column {DEFAULT_CLUSTER}: standard errors are robust to "
+        "unequal variances and take the rows to be independent.",
+    )
+
+
+def _check(design: Design, family: str) -> None:
+    """Raise one error with everything in the design or the outcome that the family does not allow."""
+    if design.random:
+        raise FormulaError(
+            "fit_glm has no random effects, (... | group); use fit_mixed, or vcov=Cluster(...)."
+        )
+    y, (n, k) = design.outcome, design.matrix.shape
+    problems = []
+    if n <= k:
+        problems.append(f"{n} complete rows cannot carry {k} coefficients")
+    if n > 1 and np.ptp(y) == 0:
+        problems.append(f"the outcome {design.outcome_name} has the same value in all {n} rows used")
+    if family == "binomial" and (wrong := int(np.sum((y != 0) & (y != 1)))):
+        problems.append(f"{wrong} of {n} outcomes are neither 0 nor 1, which the binomial family needs")
+    if family == "poisson" and (wrong := int(np.sum(y < 0))):
+        problems.append(f"{wrong} of {n} outcomes are negative, which the poisson family does not allow")
+    if problems:
+        raise DesignError("The model cannot be fitted: " + "; ".join(problems) + ".")
+
+
+def _check_optimum(design: Design, solution: GlmSolution, family: str) -> None:
+    """Raise an `EstimationError` where there is no finite optimum or it was not reached."""
+    mu = solution.mu
+    edge = np.minimum(mu, 1 - mu) if family == "binomial" else mu / max(float(design.outcome.mean()), 1e-300)
+    if solution.converged and edge.min() > 1e-6:
+        return
+    found = find_separation(design.matrix, design.outcome, family=family)
+    if found is not None:
+        raise EstimationError(_separation_message(design, found))
+    if not solution.converged:
+        raise EstimationError(
+            f"The iterations did not converge after {solution.iterations} steps. Look for a covariate with "
+            "very large values (rescale it) or for rare levels (merge them)."
+        )
+
+
+def _separation_message(design: Design, found: Separation) -> str:
+    """What separates, in how many rows, and what to do."""
+    names = [design.columns[j] for j in found.columns]
+    names = [name for name in names if name != INTERCEPT] or names
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    verb = "predicts" if len(names) == 1 else "together predict"
+    return (
+        f"No finite estimate exists (separation): {shown} {verb} the outcome without error in {found.n_rows} "
+        f"of {len(design.outcome)} rows. Leave the term out, merge rare levels, or use the linear probability "
+        'model (family="binomial", link="identity").'
+    )
+
+
+def _rows(design: Design, solution: GlmSolution, data: pd.DataFrame, *, linear: bool) -> Rows:
+    """The rows behind the fit, with what each kind of standard error needs."""
+    n, k = design.matrix.shape
+    scale = solution.deviance / (n - k) if linear else 1.0
+    label = (
+        "from the model (independent errors with one variance)" if linear else "from the model (information)"
+    )
+    return Rows(
+        frame=data,
+        used=design.used,
+        outcome=design.outcome,
+        fitted=solution.mu,
+        fitted_fixed=solution.mu,
+        scores=solution.scores,
+        bread=solution.bread,
+        model_cov=scale * solution.bread,
+        model_label=label,
+        df_resid=float(n - k) if linear else np.inf,
+        k=k,
+        uses_t=linear,
+    )
+
+
+def _statistics(design: Design, solution: GlmSolution, *, linear: bool) -> dict[str, float]:
+    """Numbers about the whole fit; R2 and McFadden's pseudo-R2 only with an intercept."""
+    n, k = design.matrix.shape
+    y = design.outcome
+    statistics: dict[str, float] = {"df_resid": float(n - k)}
+    if linear:
+        statistics["sigma"] = float(np.sqrt(solution.deviance / (n - k)))
+        if design.formula.intercept:
+            statistics["r2"] = 1 - solution.deviance / float(np.sum((y - y.mean()) ** 2))
+        return statistics
+    return statistics | {"deviance": solution.deviance}
+
+
+def _conventions(*, linear: bool) -> dict[str, str]:
+    """Choices that other software makes differently."""
+    if linear:
+        return {
+            "small-sample factor": _SMALL_SAMPLE,
+            "reference distribution": "t with n - k degrees of freedom, clustered G - 1, as Stata's regress",
+        }
+    return {
+        "small-sample factor": f"{_SMALL_SAMPLE}; {_OTHER_SOFTWARE}",
+        "reference distribution": "normal, as in Stata's and R's commands for this model",
+        "bread": "expected information, as R's glm; Stata's probit and cloglog use the observed one",
+    }
+
+
+def _remarks(design: Design, solution: GlmSolution, family: str, *, linear: bool) -> list[str]:
+    """What a reader must know about this model."""
+    remarks = []
+    if family == "binomial" and linear:
+        outside = int(np.sum((solution.mu < 0) | (solution.mu > 1)))
+        if outside:
+            remarks.append(
+                f"Fitted probabilities lie outside 0 to 1 in {outside} of {len(solution.mu)} rows, as they "
+                "may in a linear probability model."
+            )
+    if family == "poisson" and (uneven := int(np.sum(design.outcome != np.round(design.outcome)))):
+        remarks.append(
+            f"The outcome is not a whole number in {uneven} rows: the estimates are quasi-likelihood, and "
+            "only clustered or robust standard errors apply."
+        )
+    return remarks
+
+
+def _model_name(family: str, link: str) -> str:
+    """Name of the estimator in words."""
+    names: dict[Any, str] = {
+        ("gaussian", "identity"): "linear regression",
+        ("binomial", "identity"): "linear probability",
+    }
+    return names.get((family, link), f"{family} {link}")
