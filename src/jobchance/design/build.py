@@ -19,12 +19,13 @@ from jobchance.design.columns import (
     require_columns,
 )
 from jobchance.design.formula import Formula, RandomTerm, one_side, parse_formula
-from jobchance.design.layout import Layout, assemble, check_finite, factors_of, full_flags, make_layout
+from jobchance.design.layout import Layout, assemble, factors_of, full_flags, infinite_problems, make_layout
 from jobchance.design.nodes import Name, Node, render
 from jobchance.errors import DesignError
 from jobchance.numerics.linalg import independent_columns
 
 MAX_BYTES = 4_000_000_000
+LARGEST = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,10 +146,13 @@ def build_design(formula: str, data: pd.DataFrame, *, required: Sequence[str] = 
         raise DesignError('The formula has no outcome before "~".')
     names = tuple(dict.fromkeys([*parsed.columns, *required]))
     require_columns(names, data)
-    check_finite(names, data)
+    problems = infinite_problems(names, data)
     keep, dropped, missing = _complete_rows(names, data)
+    if not keep.any():
+        problems.append(_no_rows(len(data), missing))
+    if problems:
+        raise DesignError("\n".join(problems))
     rows = data.loc[keep, list(names)]
-    problems: list[str] = []
     outcome = _outcome(parsed.outcome, rows, problems)
     sides = [parsed.fixed, *(one_side(term.intercept, term.terms) for term in parsed.random)]
     codings = [_learn(side, rows, problems) for side in sides]
@@ -193,10 +197,13 @@ def _complete_rows(names: Sequence[str], data: pd.DataFrame) -> tuple[Mask, dict
         if new:
             dropped[f"{name} is missing"] = new
         keep &= ~mask
-    if not keep.any():
-        counts = ", ".join(f"{name} is missing in {count}" for name, count in missing.items())
-        raise DesignError(f"No complete row among {len(data)}" + (f": {counts}." if counts else "."))
     return keep, dropped, missing
+
+
+def _no_rows(n: int, missing: Mapping[str, int]) -> str:
+    """Why no row is left."""
+    counts = ", ".join(f"{name} is missing in {count}" for name, count in missing.items())
+    return f"No complete row among {n}" + (f": {counts}." if counts else ".")
 
 
 def _outcome(node: Node, rows: pd.DataFrame, problems: list[str]) -> Floats:
@@ -252,10 +259,11 @@ def _all_columns(side: Formula, codings: Mapping[Node, Coding], rows: pd.DataFra
         )
     blocks = {f: {flag: codings[f].encode(rows, full=flag) for flag in layout.needed(f)} for f in codings}
     matrix = assemble(side, full, blocks, len(rows))
-    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=0))
-    overflow = [layout.columns[i] for i in bad]
-    if overflow:
-        raise DesignError(f"Values too large to compute with in: {', '.join(overflow)}.")
+    largest = np.abs(matrix).max(axis=0)
+    bad = np.flatnonzero(~((largest == 0) | ((largest > 1 / LARGEST) & (largest < LARGEST))))
+    if len(bad):
+        names = ", ".join(layout.columns[i] for i in bad)
+        raise DesignError(f"Values too large or too small to compute with in: {names}. Rescale them.")
     return layout, matrix
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.design.arithmetic import basis_size, evaluate
-from jobchance.design.columns import Floats, is_categorical, level_codes
+from jobchance.design.columns import Floats, counted, is_categorical, level_codes
 from jobchance.design.nodes import Call, Name, Node, Number, Text, number_text, render
 from jobchance.errors import DesignError
 
@@ -54,7 +54,9 @@ class CategoricalCoding:
         mine = known[codes]
         unseen = int(np.sum(mine == -2))
         if unseen:
-            raise DesignError(f"Column {self.column}: {unseen} rows have a level that the fit has not seen.")
+            raise DesignError(
+                f"Column {self.column}: a level that the fit has not seen, in {counted(unseen, 'row')}."
+            )
         coded: Floats = (mine[:, None] == np.array(self._shown(full))[None, :]).astype(np.float64)
         coded[mine < 0] = np.nan
         return coded
@@ -166,7 +168,9 @@ def _learn_levels(factor: Node, column: str, reference: Node | None, data: pd.Da
     if len(set(levels)) < len(levels):
         raise DesignError(f"Column {column} has different levels with the same text.")
     if len(levels) < 2:
-        raise DesignError(f"Column {column} has {len(levels)} level in the rows used; at least 2 are needed.")
+        raise DesignError(
+            f"Column {column} has {counted(len(levels), 'level')} in the rows used; at least 2 are needed."
+        )
     if reference is None:
         return CategoricalCoding(factor, column, levels, 0)
     wanted = reference.value if isinstance(reference, Text) else number_text(_number(reference))

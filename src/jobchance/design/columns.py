@@ -36,7 +36,8 @@ def require_columns(names: Iterable[str], data: pd.DataFrame) -> None:
     absent = [name for name in wanted if name not in present]
     if absent:
         lines = "\n".join(f"  {name}{_nearest(name, present)}" for name in absent)
-        raise FormulaError(f"{len(absent)} columns are not in the data:\n{lines}")
+        verb = "is" if len(absent) == 1 else "are"
+        raise FormulaError(f"{counted(len(absent), 'column')} {verb} not in the data:\n{lines}")
     twice = [name for name in wanted if present.count(name) > 1]
     if twice:
         raise DesignError(f"The data have more than one column of the name: {', '.join(twice)}.")
@@ -116,6 +117,11 @@ def infinite_counts(names: Iterable[str], data: pd.DataFrame) -> dict[str, int]:
         if pd.api.types.is_float_dtype(data[name].dtype):
             counts[name] = int(np.isinf(numeric_values(data, name)).sum())
     return {name: count for name, count in counts.items() if count}
+
+
+def counted(n: int, noun: str) -> str:
+    """A count with its noun, `1 row` or `2 rows`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _nearest(name: str, present: list[str]) -> str:

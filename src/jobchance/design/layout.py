@@ -16,7 +16,7 @@ from jobchance.design.codings import (
     PolynomialCoding,
     SplineCoding,
 )
-from jobchance.design.columns import Floats, infinite_counts, require_columns
+from jobchance.design.columns import Floats, counted, infinite_counts, require_columns
 from jobchance.design.formula import INTERCEPT, Formula, parse_formula, term_label
 from jobchance.design.nodes import Call, Node, columns_of
 from jobchance.errors import DesignError, SpecError
@@ -63,8 +63,7 @@ class Layout:
         """
         used = self.used_columns
         require_columns(used, data)
-        check_finite(used, data)
-        problems, blocks = [], {}
+        problems, blocks = infinite_problems(used, data), {}
         for factor, coding in self.codings.items():
             try:
                 blocks[factor] = {full: coding.encode(data, full=full) for full in self.needed(factor)}
@@ -150,12 +149,13 @@ def factors_of(formula: Formula) -> list[Node]:
     return list(dict.fromkeys(factor for term in formula.terms for factor in term))
 
 
-def check_finite(names: tuple[str, ...], data: pd.DataFrame) -> None:
-    """Raise a `DesignError` that counts infinite values by column."""
+def infinite_problems(names: Sequence[str], data: pd.DataFrame) -> list[str]:
+    """What is wrong with infinite values, counted by column; empty if there are none."""
     infinite = infinite_counts(names, data)
     if infinite:
-        counts = ", ".join(f"{name} ({count} rows)" for name, count in infinite.items())
-        raise DesignError(f"Infinite values in {counts}. Set them to missing, or mend them.")
+        counts = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in infinite.items())
+        return [f"Infinite values in {counts}. Set them to missing, or mend them."]
+    return []
 
 
 def full_flags(formula: Formula, codings: Mapping[Node, Coding]) -> tuple[tuple[bool, ...], ...]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.design.build import Design, build_design
+from jobchance.design.columns import counted
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import DesignError, EstimationError, FormulaError
 from jobchance.numerics.irls import GlmSolution, fisher_scoring, least_squares
@@ -155,7 +156,7 @@ def _check(design: Design, family: str) -> None:
     y, (n, k) = design.outcome, design.matrix.shape
     problems = []
     if n <= k:
-        problems.append(f"{n} complete rows cannot carry {k} coefficients")
+        problems.append(f"{counted(n, 'complete row')} cannot carry {counted(k, 'coefficient')}")
     if n > 1 and np.ptp(y) == 0:
         problems.append(f"the outcome {design.outcome_name} has the same value in all {n} rows used")
     if family == "binomial" and (wrong := int(np.sum((y != 0) & (y != 1)))):
@@ -174,7 +175,7 @@ def _check_optimum(design: Design, solution: GlmSolution, family: str) -> None:
         return
     found = find_separation(design.matrix, design.outcome, family=family)
     if found is not None:
-        raise EstimationError(_separation_message(design, found))
+        raise EstimationError(_separation_message(design, found, binomial=family == "binomial"))
     if not solution.converged:
         raise EstimationError(
             f"The iterations did not converge after {solution.iterations} steps. Look for a covariate with "
@@ -182,7 +183,7 @@ def _check_optimum(design: Design, solution: GlmSolution, family: str) -> None:
         )
 
 
-def _separation_message(design: Design, found: Separation) -> str:
+def _separation_message(design: Design, found: Separation, *, binomial: bool) -> str:
     """What separates, in how many rows, and what to do."""
     names = [design.columns[j] for j in found.columns]
     names = [name for name in names if name != INTERCEPT] or names
@@ -190,8 +191,8 @@ def _separation_message(design: Design, found: Separation) -> str:
     verb = "predicts" if len(names) == 1 else "together predict"
     return (
         f"No finite estimate exists (separation): {shown} {verb} the outcome without error in {found.n_rows} "
-        f"of {len(design.outcome)} rows. Leave the term out, merge rare levels, or use the linear probability "
-        'model (family="binomial", link="identity").'
+        f"of {len(design.outcome)} rows. Leave the term out or merge rare levels"
+        + ('; the linear probability model, link="identity", has an estimate.' if binomial else ".")
     )
 
 

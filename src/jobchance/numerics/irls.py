@@ -88,7 +88,7 @@ def fisher_scoring(X: Floats, y: Floats, *, family: str, link: Link) -> GlmSolut
         # The first step is a weighted regression from starting values of the mean; later ones are updates.
         working = Q.T @ (weight * eta + score) - information @ gamma if step == 1 else Q.T @ score
         try:
-            change = linalg.solve(information, working, assume_a="pos")
+            change = np.asarray(linalg.cho_solve(linalg.cho_factor(information), working))
         except linalg.LinAlgError:
             break
         converged = step > 1 and float(change @ working) < 1e-16
@@ -180,7 +180,7 @@ def _inverse(R: Floats, middle: Floats) -> Floats:
     """Inverse of R' middle R; NaN where `middle` is singular."""
     half = linalg.solve_triangular(R, np.eye(R.shape[0]))
     try:
-        inner = linalg.inv(middle)
+        inner = linalg.cho_solve(linalg.cho_factor(middle), np.eye(R.shape[0]))
     except linalg.LinAlgError:
         inner = np.full_like(middle, np.nan)
     out: Floats = half @ inner @ half.T

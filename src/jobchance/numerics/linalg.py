@@ -37,7 +37,7 @@ def independent_columns(X: Floats, *, tolerance: float = TOLERANCE) -> NDArray[n
     >>> independent_columns(np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0]])).tolist()
     [0, 2]
     """
-    length = np.sqrt(np.einsum("ij,ij->j", X, X))
+    length = np.linalg.norm(X, axis=0)
     scaled = X / np.where(length > 0, length, 1.0)
     # R has the geometry of the columns at (k, k) size; skipping within R cannot be misled by the
     # arbitrary direction that a plain QR gives to a dependent column.

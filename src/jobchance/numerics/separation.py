@@ -25,7 +25,7 @@ class Separation:
     Parameters
     ----------
     columns : tuple of int
-        Columns of X that make up the direction.
+        Columns of X that separate on their own; if none does, those that make up the direction.
     n_rows : int
         Rows whose outcome that direction predicts without error.
     """
@@ -67,5 +67,14 @@ def find_separation(X: Floats, y: Floats, *, family: str) -> Separation | None:
     reach = toward @ result.x
     if reach.max() < 1e-4 or reach.min() < -1e-5:
         return None
-    columns = np.flatnonzero(np.abs(result.x) > 1e-5)
-    return Separation(tuple(int(j) for j in columns), int(np.sum(reach > 1e-5)))
+    columns = [int(j) for j in np.flatnonzero(np.abs(result.x) > 1e-5)]
+    alone = [j for j in columns if family == "binomial" and _separates_alone(X[:, j], y)]
+    return Separation(tuple(alone or columns), int(np.sum(reach > 1e-5)))
+
+
+def _separates_alone(x: Floats, y: Floats) -> bool:
+    """Whether one column that varies has all its values for y = 1 on one side of those for y = 0."""
+    zero, one = x[y == 0], x[y == 1]
+    if np.ptp(x) == 0 or not len(zero) or not len(one):
+        return False
+    return bool(one.min() >= zero.max() or one.max() <= zero.min())
