@@ -1,0 +1,159 @@
+"""F15: horizontal bars of the share with the outcome by answer; the published 1 and 27 per cent hollow."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from jobchance.figures import _phrases as phrase
+from jobchance.figures import marks, style
+from jobchance.figures._captions import note
+from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
+from jobchance.formatting import Formatter
+from jobchance.labels.load import label
+
+NAME = "belief_gradient"
+REQUIRED = (
+    "mark",
+    "level",
+    "label_da",
+    "label_en",
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "N_citizens",
+    "construct",
+    "wording_status",
+    "rounded",
+    "N_censored",
+    "outcome",
+    "horizon_weeks",
+    "respondent",
+    "population",
+    "interval",
+    "N_citizens_total",
+    "N_caseworkers_total",
+    "N_jobcentres_total",
+    "study_source",
+    "data_kind",
+)
+
+
+def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
+    """One bar per answer from low (top) to high, "don't know" apart; values and N beside the bars."""
+    bars = frame[frame["mark"] == "level"].reset_index(drop=True)
+    figure, (ax,) = new_figure(height_cm=1.0 + 0.95 * len(bars))
+    text = Formatter(lang)
+    unsure = bars["level"] == phrase.DONT_KNOW
+    names = [
+        label("caption.with_n", lang, text=phrase.answer(row, lang), n=text.count(row["N_citizens"]))
+        for _, row in bars.iterrows()
+    ]
+    marks.horizontal_bars(
+        ax,
+        names,
+        bars["estimate"],
+        low=bars["conf_low"],
+        high=bars["conf_high"],
+        colours=[style.NEUTRAL if dont_know else _colour(frame) for dont_know in unsure],
+        value_labels=[text.percent_axis(value, decimals=1) for value in bars["estimate"]],
+        hatches=["...." if dont_know else "" for dont_know in unsure],
+    )
+    if unsure.any() and not unsure.all():
+        marks.reference_line(ax, float(unsure.idxmax()) - 0.5, axis="y", dashed=True)
+    marks.percent_axis(ax, axis="x", lang=lang)
+    ax.set_xlabel(phrase.outcome_share(frame, lang))
+    _say_association(ax, lang)
+    return finish(figure, _describe(frame, bars, lang))
+
+
+def _colour(frame: pd.DataFrame) -> str:
+    return style.RESPONDENTS.get(phrase.constant(frame, "respondent"), style.CASEWORKER)
+
+
+def _say_association(ax: Axes, lang: str) -> None:
+    """The words that must travel with the picture, in the empty corner beside the shortest bars."""
+    ax.text(
+        0.995,
+        0.97,
+        label("caption.association", lang),
+        transform=ax.transAxes,
+        ha="right",
+        va="top",
+        fontsize=style.TEXT_SIZE,
+        fontstyle="italic",
+        color=style.GREY_TEXT,
+    )
+
+
+def _describe(frame: pd.DataFrame, bars: pd.DataFrame, lang: str) -> Description:
+    text = Formatter(lang)
+    contrasts = frame[frame["mark"].isin(["difference", "ratio"])]
+    fill = {
+        "share": phrase.outcome_share(frame, lang),
+        "whose": phrase.genitive(frame, lang),
+        "horizon": phrase.horizon(frame, lang),
+    }
+    shown = bars.dropna(subset=["estimate"])
+    values = phrase.full_stop(
+        text.listing(
+            [
+                f"{phrase.answer(row, lang)} {text.percent(row['estimate'], decimals=1)}"
+                for _, row in shown.iterrows()
+            ]
+        )
+    )
+    return Description(
+        id="F15",
+        name=NAME,
+        lang=lang,
+        headline=_headline(frame, bars, contrasts, lang),
+        subtitle=label(f"figure.{NAME}.subtitle", lang, **fill),
+        note=note(
+            frame,
+            lang,
+            phrase.left_out(frame, lang),
+            phrase.answers_difference(bars, contrasts, lang),
+            label("caption.rounded", lang) if bool(frame["rounded"].iloc[0]) else "",
+            cautions=("caution.association", "caution.prediction"),
+        ),
+        source=phrase.source(frame, lang),
+        alt=label(f"figure.{NAME}.alt", lang, values=values, **fill),
+        units={"estimate": "share", "N_citizens": "citizens"},
+    )
+
+
+def _headline(frame: pd.DataFrame, bars: pd.DataFrame, contrasts: pd.DataFrame, lang: str) -> str:
+    """The message by the interval of the difference between the outermost answers that may be shown."""
+    gaps = contrasts[contrasts["mark"] == "difference"].dropna(subset=["estimate"])
+    key = f"figure.{NAME}.headline"
+    if gaps.empty:
+        fill = {"share": phrase.outcome_share(frame, lang), "whose": phrase.genitive(frame, lang)}
+        return label(f"{key}.neutral", lang, **fill)
+    gap = gaps.iloc[0]
+    by_level = bars.set_index("level")
+    top, bottom = by_level.loc[gap["level"]], by_level.loc[gap["compared_with"]]
+    fill = {
+        "high": phrase.share_text(top["estimate"], lang),
+        "low": phrase.share_text(bottom["estimate"], lang),
+        "state": phrase.outcome_state(frame, lang),
+        "horizon": phrase.horizon(frame, lang),
+    }
+    answers = {"top": phrase.answer_of(by_level, str(gap["level"]), lang)}
+    answers["bottom"] = phrase.answer_of(by_level, str(gap["compared_with"]), lang)
+    sign = phrase.outside_zero(gap)
+    if sign < 1:
+        return label(f"{key}.{'reversed' if sign else 'flat'}", lang, **fill, **answers)
+    whole_scale = [gap["compared_with"], gap["level"]] == [bars["level"].iloc[0], _last_answer(bars)]
+    about_job = (
+        phrase.constant(frame, "construct") == "caseworker_belief"
+        and phrase.constant(frame, "outcome") == "job"
+    )
+    if whole_scale and about_job:
+        return label(f"{key}.belief", lang, **fill)
+    return label(f"{key}.answer", lang, **fill, **answers)
+
+
+def _last_answer(bars: pd.DataFrame) -> str:
+    """The highest answer: the last level that is not "don't know"."""
+    return str(bars.loc[bars["level"] != phrase.DONT_KNOW, "level"].iloc[-1])
