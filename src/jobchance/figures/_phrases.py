@@ -64,7 +64,7 @@ def totals(frame: pd.DataFrame, lang: str) -> str:
 
 
 def source(frame: pd.DataFrame, lang: str) -> str:
-    """What stands after "Kilde:": the study's source, own calculations, and that simulated data are simulated."""
+    """What stands after "Kilde:": the study's source, own calculations, and whether data are simulated."""
     parts = [f"{constant(frame, 'study_source')}; {label('word.own_calculations', lang)}."]
     if constant(frame, "data_kind") == "simulated":
         parts.append(label("caution.simulated", lang))

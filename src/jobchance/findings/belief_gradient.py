@@ -11,7 +11,6 @@ from jobchance.findings.context import add_context, interval_key, shares_by
 from jobchance.findings.contrasts import contrast_rows, may_show
 from jobchance.findings.model import Finding
 from jobchance.panel.beliefs import belief_item
-from jobchance.panel.beliefs import belief_item
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study
 

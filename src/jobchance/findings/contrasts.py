@@ -13,7 +13,7 @@ CONTRAST_MARKS = ("difference", "ratio")
 
 
 def may_show(rows: pd.DataFrame, *, policy: DisclosurePolicy, outcome: str = "outcome") -> bool:
-    """Whether a share of these rows may be shown: enough citizens, and enough with and without the outcome."""
+    """Whether a share of these rows may be shown: enough citizens, with and without the outcome."""
     known = rows[rows[outcome].notna()]
     citizens = int(known["citizen_id"].nunique())
     events = int(known.loc[known[outcome] == 1, "citizen_id"].nunique())

@@ -14,7 +14,6 @@ from jobchance.findings.contrasts import may_show
 from jobchance.findings.model import Finding
 from jobchance.numerics.survival import cumulative_incidence, incidence_gap, pooled_steps
 from jobchance.panel.beliefs import belief_item
-from jobchance.panel.beliefs import belief_item
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study
 
