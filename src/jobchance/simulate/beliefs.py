@@ -1,0 +1,108 @@
+"""Beliefs and the other items: what caseworkers see, and which category they and the citizens answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobchance.simulate import calendar as cal
+from jobchance.simulate import calibration
+from jobchance.simulate.caseload import Plan, Tenures
+from jobchance.simulate.dials import Dials
+from jobchance.simulate.people import Caseworkers, Citizens
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# Shares of an item's variance: what its construct has to do with theta, the rater's disposition (halo), a
+# lasting trait of the citizen; the rest is noise of the wave. Invented; core indicators weigh more.
+CORE_LOADING, OTHER_LOADING = 0.60, 0.15
+HALO = 0.20
+TRAIT = 0.50
+MISSING = {"not_asked": 0.004, "refused": 0.002, "not_applicable": 0.001, "technical": 0.002}
+DONT_KNOW_OTHER = 0.03
+REFUSED_CITIZEN = 0.010
+
+REASONS = ("dont_know", *MISSING)
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """Answers at planned waves, one row per citizen and wave, ordered so; shape (M,).
+
+    `answer` is the category 1-5 that stands behind the form even where the form says "don't know";
+    `answer_raised` is the category if the caseworker's disposition were one standard deviation higher.
+    """
+
+    citizen: Ints
+    wave: Ints  # from 0
+    day: Ints
+    tenure: Ints  # row in `Tenures`
+    seen: Floats
+    answer: Ints
+    answer_raised: Ints
+
+
+def draw_beliefs(
+    rng: np.random.Generator,
+    dials: Dials,
+    citizens: Citizens,
+    caseworkers: Caseworkers,
+    plan: Plan,
+    tenures: Tenures,
+) -> Beliefs:
+    """Let the caseworker in charge answer at every planned wave.
+
+    What a caseworker sees of one citizen stays the same over waves; another caseworker sees it anew.
+    """
+    citizen = np.repeat(np.arange(plan.n_waves.size), plan.n_waves)
+    wave = np.arange(citizen.size) - np.repeat(np.cumsum(plan.n_waves) - plan.n_waves, plan.n_waves)
+    when = plan.measured[citizen, wave]
+    tenure = np.searchsorted(key(tenures.citizen, tenures.start), key(citizen, when), side="right") - 1
+    skill = dials.forecasting_skill
+    misread = rng.normal(size=tenures.citizen.size)
+    seen = skill * citizens.theta[citizen] + np.sqrt(1 - skill**2) * misread[tenure]
+    noise = rng.normal(size=citizen.size)
+    rater = tenures.caseworker[tenure]
+    latent = calibration.W_SEEN * seen + calibration.W_WAVE * noise
+    cuts = calibration.belief_cuts(dials)
+    answers = [
+        1
+        + np.searchsorted(
+            cuts,
+            caseworkers.stretch[rater]
+            * (latent + calibration.W_OPTIMISM * (caseworkers.alpha[rater] + raise_)),
+        )
+        for raise_ in (0.0, 1.0)
+    ]
+    return Beliefs(citizen, wave, when, tenure, seen, answers[0], answers[1])
+
+
+def key(citizen: Ints, day: Ints) -> Ints:
+    """Order citizens and, inside a citizen, days by one number."""
+    return np.asarray(citizen * (1 << 20) + (day - cal.FIRST_ENTRY))
+
+
+def draw_item(
+    rng: np.random.Generator, *, signal: Floats, halo: Floats | float, trait: Floats, core: bool
+) -> Ints:
+    """Draw the category of one item: loading * signal + halo + lasting trait + noise of the wave, cut."""
+    loading = CORE_LOADING if core else OTHER_LOADING
+    weight = HALO if isinstance(halo, np.ndarray) else 0.0
+    rest = 1 - loading**2 - weight**2
+    latent = (
+        loading * signal
+        + weight * halo
+        + np.sqrt(TRAIT * rest) * trait
+        + np.sqrt((1 - TRAIT) * rest) * rng.normal(size=signal.size)
+    )
+    return np.asarray(1 + np.searchsorted(calibration.cuts(calibration.ITEM_SHARES, 1.0), latent))
+
+
+def draw_missing(rng: np.random.Generator, size: int, *, dont_know: float, refused: float) -> Ints:
+    """Position in `REASONS` of the reason for no value, or -1 where there is one."""
+    shares = np.cumsum([dont_know, *(MISSING | {"refused": refused}).values()])
+    drawn = np.searchsorted(shares, rng.random(size), side="right")
+    return np.where(drawn == len(REASONS), -1, drawn)

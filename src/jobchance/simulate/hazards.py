@@ -1,0 +1,135 @@
+"""The hazards of the simulated study: when they change, and their level under the world as it is or another.
+
+    log h(t) = level + slope theta + optimism_effect alpha_j(t) + belief_effect (B(t) - 2.57)
+               + shift_effect [a shift has happened] + progress (t - entry) + caseworker + jobcentre
+
+with j(t) the caseworker in charge (after the case: the last one) and B(t) the answer that stands (that of
+the last wave; before the first wave that of the first).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobchance.simulate import calendar as cal
+from jobchance.simulate import calibration
+from jobchance.simulate.beliefs import Beliefs, key
+from jobchance.simulate.calibration import Hazard
+from jobchance.simulate.caseload import Tenures
+from jobchance.simulate.dials import Dials
+from jobchance.simulate.events import CumulativeHazard
+from jobchance.simulate.people import Caseworkers, Citizens, Offices
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+YEAR = 364.0  # days; the horizon's year of 52 weeks
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything drawn before any job: people, plan and beliefs."""
+
+    dials: Dials
+    offices: Offices
+    caseworkers: Caseworkers
+    citizens: Citizens
+    planned: Ints  # (N, MAX_WAVES), planned day of every wave
+    tenures: Tenures
+    beliefs: Beliefs
+    hazard: Hazard
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Stretches of time in which nothing that moves a hazard changes, ordered by citizen and day."""
+
+    keys: Ints
+    citizen: Ints
+    start: Ints
+    last: Ints
+    tenure: Ints
+    belief: Ints
+
+
+def build_segments(world: World) -> Segments:
+    """Cut every citizen's time at entry, waves, shifts and every 91 days after entry."""
+    citizens, tenures, beliefs = world.citizens, world.tenures, world.beliefs
+    size = citizens.entry.size
+    quarters = -(-(cal.END - cal.FIRST_ENTRY) // cal.WAVE_DAYS)
+    who = np.repeat(np.arange(size), quarters)
+    grid = citizens.entry[who] + cal.WAVE_DAYS * np.tile(np.arange(quarters), size)
+    inside = grid < cal.END
+    keys = np.unique(
+        np.concatenate(
+            (
+                key(who[inside], grid[inside]),
+                key(tenures.citizen, tenures.start),
+                key(beliefs.citizen, beliefs.day),
+            )
+        )
+    )
+    citizen = keys >> 20
+    start = (keys & ((1 << 20) - 1)) + cal.FIRST_ENTRY
+    last = np.append(start[1:], cal.END)
+    last[np.append(citizen[1:] != citizen[:-1], True)] = cal.END
+    tenure = np.searchsorted(key(tenures.citizen, tenures.start), keys, side="right") - 1
+    belief = np.searchsorted(key(beliefs.citizen, beliefs.day), keys, side="right") - 1
+    first = np.searchsorted(beliefs.citizen, citizen)
+    return Segments(keys, citizen, start, last, tenure, np.maximum(belief, first))
+
+
+def job_hazard(
+    world: World, segments: Segments, *, raised: bool = False, shifted: bool | None = None
+) -> CumulativeHazard:
+    """Hazard of a job; with `raised` every disposition is one standard deviation higher (answers follow).
+
+    `shifted` sets the shift term for everybody at all times; None leaves it as it happened.
+    """
+    dials, tenures, beliefs = world.dials, world.tenures, world.beliefs
+    rater = tenures.caseworker[segments.tenure]
+    answer = (beliefs.answer_raised if raised else beliefs.answer)[segments.belief]
+    after = tenures.number[segments.tenure] > 0 if shifted is None else np.full(rater.size, shifted)
+    log_rate = (
+        world.hazard.level
+        + world.hazard.slope * world.citizens.theta[segments.citizen]
+        + dials.optimism_effect * (world.caseworkers.alpha[rater] + (1.0 if raised else 0.0))
+        + dials.belief_effect * (answer - calibration.MEAN_BELIEF)
+        + dials.shift_effect * after
+        + calibration.PROGRESS * (segments.start - world.citizens.entry[segments.citizen]) / 365.25
+        + _places(world, segments)
+    )
+    return _cumulate(segments, log_rate)
+
+
+def education_hazard(world: World, segments: Segments) -> CumulativeHazard:
+    """Hazard of ordinary education: flatter in theta, falling with age, no effect of belief or optimism."""
+    age = world.citizens.age[segments.citizen]
+    log_rate = (
+        np.log(calibration.EDUCATION_RATE)
+        + calibration.EDUCATION_SLOPE * world.citizens.theta[segments.citizen]
+        + calibration.EDUCATION_AGE_SLOPE * (age - calibration.EDUCATION_AGE)
+        + _places(world, segments)
+    )
+    return _cumulate(segments, log_rate)
+
+
+def _places(world: World, segments: Segments) -> Floats:
+    """What the caseworker in charge and the jobcentre do to both hazards, apart from optimism."""
+    rater = world.tenures.caseworker[segments.tenure]
+    return np.asarray(
+        world.caseworkers.effect[rater] + world.offices.effect[world.caseworkers.jobcentre[rater]]
+    )
+
+
+def _cumulate(segments: Segments, log_rate: Floats) -> CumulativeHazard:
+    """Hazard per day from log yearly rates."""
+    return CumulativeHazard(
+        keys=segments.keys,
+        rates=np.exp(log_rate) / YEAR,
+        start=segments.start,
+        last=segments.last,
+        citizen=segments.citizen,
+    )
