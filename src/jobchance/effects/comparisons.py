@@ -1,0 +1,267 @@
+"""`comparisons`: average differences between predictions at two values of one variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from jobchance.design.columns import Floats, is_categorical, level_codes, level_text, numeric_values
+from jobchance.design.layout import Layout
+from jobchance.effects.averages import (
+    check_variable,
+    complete,
+    critical_value,
+    degrees_of_freedom,
+    layout_of,
+    link_name,
+    predict_rows,
+    rows_of,
+    standard_error,
+    with_value,
+)
+from jobchance.errors import SpecError
+from jobchance.options import check_option
+from jobchance.results.fit import Fit
+
+MEASURES = {
+    "probability": "average difference in probability",
+    "outcome": "average difference",
+    "odds_ratio": "odds ratio",
+}
+COLUMNS = [
+    "measure",
+    "variable",
+    "contrast",
+    "estimate",
+    "std_error",
+    "statistic",
+    "df",
+    "p_value",
+    "conf_low",
+    "conf_high",
+    "estimate_pp",
+    "conf_low_pp",
+    "conf_high_pp",
+    "baseline",
+    "compared",
+    "relative_change",
+    "relative_low",
+    "relative_high",
+    "odds_ratio",
+    "odds_ratio_low",
+    "odds_ratio_high",
+    "N_rows",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Averages at two values, and what the delta method needs for each way of comparing them."""
+
+    low: float
+    high: float
+    low_gradient: Floats
+    high_gradient: Floats
+    log_odds: float
+    log_odds_gradient: Floats
+
+
+def comparisons(
+    fit: Fit,
+    variable: str,
+    *,
+    data: pd.DataFrame | None = None,
+    contrast: float | tuple[Any, Any] | None = None,
+    scale: str | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Average difference in the prediction between two values of `variable`, other columns as they are.
+
+    Each row is predicted twice, at both values, and the differences are averaged:
+    `mean_i [mu(x_i, high) - mu(x_i, low)]`: an exact difference, not a derivative. Standard errors by the
+    delta method from the fit's covariance (clustered, if the fit is); the rows are taken as given.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit that holds its design.
+    variable : str
+        A column of the fit's formula.
+    data : DataFrame or None
+        Rows to average over; `None` is the rows used in the fit. Incomplete rows are left out.
+    contrast : number, pair or None
+        `None`: a numeric column from its value to one more; a categorical one from its reference level to
+        each other level. A number: from the value to that much more. A pair `(low, high)`: from the first
+        to the second value in all rows.
+    scale : {"probability", "outcome", "odds_ratio"} or None
+        What `estimate` is. `None`: `"probability"` for a binomial fit, else `"outcome"`. The odds ratio is
+        `exp(mean_i [eta_i(high) - eta_i(low)])`, for logit fits; without interactions it is the same for
+        all rows.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    DataFrame
+        One row per contrast. `estimate` with `std_error statistic df p_value conf_low conf_high` (for odds
+        ratios the test is on the log scale); `estimate_pp` and its interval in percentage points (binomial
+        fits on the probability scale); `baseline` and `compared`, the two average predictions;
+        `relative_change` = compared / baseline - 1 with its interval (where both are positive);
+        `odds_ratio` with its interval (logit fits); `N_rows`.
+
+    Raises
+    ------
+    SpecError
+        The variable is not in the model; the contrast or scale does not fit it; random effects behind a
+        curved link; the fit has no rows and no data are given.
+    DesignError
+        No complete row, or a level that the fit has not seen.
+
+    Notes
+    -----
+    An average difference describes the fitted model: an association, unless the design identifies more.
+
+    References
+    ----------
+    Gelman & Pardoe (2007), Sociological Methodology 37, 23-51; Lane & Nelder (1982), Biometrics 38.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"job": [0, 1, 0, 1, 1, 0], "belief": [1, 5, 2, 4, 2, 3]})
+    >>> from jobchance.models.glm import fit_glm
+    >>> fit = fit_glm("job ~ belief", data, family="binomial", link="identity", vcov="model")
+    >>> comparisons(fit, "belief")[["contrast", "estimate_pp"]].round(1).values.tolist()
+    [['+1', 23.8]]
+    """
+    layout = layout_of(fit)
+    check_variable("variable", variable, layout)
+    measure = _scale(fit, scale)
+    reach = critical_value(degrees_of_freedom(fit), level)
+    frame = rows_of(fit, data)
+    frame = frame.loc[complete(layout, frame)]
+    records = []
+    for label, low, high in _contrasts(layout, frame, variable, contrast):
+        record = _record(fit, _compare(fit, layout, low, high), measure, reach)
+        records.append({"variable": variable, "contrast": label, "N_rows": len(frame)} | record)
+    return pd.DataFrame(records, columns=COLUMNS)
+
+
+def _scale(fit: Fit, scale: str | None) -> str:
+    """The scale asked for, checked against the fit."""
+    binomial = fit.spec.get("family") == "binomial"
+    chosen = check_option("scale", scale or ("probability" if binomial else "outcome"), MEASURES)
+    if chosen == "probability" and not binomial:
+        raise SpecError(f'scale="probability" needs a binomial fit; this one is {fit.model}.')
+    if chosen == "odds_ratio" and link_name(fit) != "logit":
+        raise SpecError(f'scale="odds_ratio" needs a logit fit; this one is {fit.model}.')
+    return chosen
+
+
+def _contrasts(
+    layout: Layout, frame: pd.DataFrame, variable: str, contrast: object
+) -> list[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Label, and the data at the low and at the high value, of each contrast."""
+    if isinstance(contrast, tuple | list):
+        if len(contrast) != 2:
+            raise SpecError(f"contrast= has {len(contrast)} values; a pair (low, high) has 2.")
+        pairs = [(contrast[0], contrast[1])]
+    elif _is_coded(layout, frame, variable):
+        if contrast is not None:
+            raise SpecError(f"{variable} is categorical: contrast= is None or a pair of its levels.")
+        levels = layout.categorical_levels(variable) or level_codes(frame, variable)[1]
+        pairs = [(levels[0], other) for other in levels[1:]]
+    else:
+        return [_step(frame, variable, contrast)]
+    return [
+        (
+            f"{level_text(b)} vs {level_text(a)}",
+            with_value(frame, variable, a),
+            with_value(frame, variable, b),
+        )
+        for a, b in pairs
+    ]
+
+
+def _is_coded(layout: Layout, frame: pd.DataFrame, variable: str) -> bool:
+    """Whether the fit or the data treat a column as levels."""
+    return layout.categorical_levels(variable) is not None or is_categorical(frame, variable)
+
+
+def _step(frame: pd.DataFrame, variable: str, contrast: object) -> tuple[str, pd.DataFrame, pd.DataFrame]:
+    """From the value of each row to `contrast` (one) more."""
+    step = 1.0 if contrast is None else contrast
+    if isinstance(step, bool) or not isinstance(step, int | float | np.number) or not np.isfinite(step):
+        raise SpecError(f"contrast= for {variable} is a number (a step), a pair (low, high), or None.")
+    more = frame.assign(**{variable: numeric_values(frame, variable) + float(step)})
+    return f"{'+' if step >= 0 else ''}{level_text(step)}", frame, more
+
+
+def _compare(fit: Fit, layout: Layout, low: pd.DataFrame, high: pd.DataFrame) -> _Pair:
+    """Averages at both values."""
+    a, b = predict_rows(fit, layout, low), predict_rows(fit, layout, high)
+    shift = (b.matrix - a.matrix).mean(axis=0)
+    return _Pair(
+        low=float(a.mu.mean()),
+        high=float(b.mu.mean()),
+        low_gradient=a.gradient.mean(axis=0),
+        high_gradient=b.gradient.mean(axis=0),
+        log_odds=float(shift @ fit.estimates),
+        log_odds_gradient=shift,
+    )
+
+
+def _record(fit: Fit, pair: _Pair, scale: str, reach: float) -> dict[str, object]:
+    """All numbers of one contrast."""
+    df = degrees_of_freedom(fit)
+    odds = _odds_ratio(fit, pair, reach)
+    difference = pair.high - pair.low
+    error = standard_error(fit, pair.high_gradient - pair.low_gradient)
+    estimate, low, high = difference, difference - reach * error, difference + reach * error
+    statistic = difference / error if error > 0 else np.nan
+    if scale == "odds_ratio":
+        log_error = standard_error(fit, pair.log_odds_gradient)
+        estimate, low, high = odds
+        error, statistic = estimate * log_error, pair.log_odds / log_error if log_error > 0 else np.nan
+    points = 100.0 if scale == "probability" else np.nan
+    absolute = not fit.spec.get("absorbed")
+    relative = _relative(fit, pair, reach) if absolute else (np.nan,) * 3
+    return {
+        "measure": MEASURES[scale],
+        "estimate": estimate,
+        "std_error": error,
+        "statistic": statistic,
+        "df": df,
+        "p_value": float(2 * stats.t.sf(abs(statistic), df)),
+        "conf_low": low,
+        "conf_high": high,
+        "estimate_pp": points * estimate,
+        "conf_low_pp": points * low,
+        "conf_high_pp": points * high,
+        "baseline": pair.low if absolute else np.nan,
+        "compared": pair.high if absolute else np.nan,
+        **dict(zip(("relative_change", "relative_low", "relative_high"), relative, strict=True)),
+        **dict(zip(("odds_ratio", "odds_ratio_low", "odds_ratio_high"), odds, strict=True)),
+    }
+
+
+def _odds_ratio(fit: Fit, pair: _Pair, reach: float) -> tuple[float, float, float]:
+    """Odds ratio and its interval, missing unless the link is logit."""
+    if link_name(fit) != "logit":
+        return np.nan, np.nan, np.nan
+    error = standard_error(fit, pair.log_odds_gradient)
+    low, middle, high = np.exp(pair.log_odds + reach * error * np.array([-1.0, 0.0, 1.0]))
+    return float(middle), float(low), float(high)
+
+
+def _relative(fit: Fit, pair: _Pair, reach: float) -> tuple[float, float, float]:
+    """Relative change and its interval from the log of the ratio, missing unless both are positive."""
+    if pair.low <= 0 or pair.high <= 0:
+        return np.nan, np.nan, np.nan
+    log_ratio = np.log(pair.high / pair.low)
+    error = standard_error(fit, pair.high_gradient / pair.high - pair.low_gradient / pair.low)
+    low, middle, high = np.exp(log_ratio + reach * error * np.array([-1.0, 0.0, 1.0])) - 1
+    return float(middle), float(low), float(high)
