@@ -85,7 +85,7 @@ def predictions(
     >>> from jobchance.models.glm import fit_glm
     >>> fit = fit_glm("job ~ belief", data, family="binomial", link="identity", vcov="model")
     >>> predictions(fit, at={"belief": [1, 5]})["estimate"].round(3).tolist()
-    [0.061, 1.013]
+    [0.077, 1.0]
     """
     layout = layout_of(fit)
     if fit.spec.get("absorbed"):
@@ -108,12 +108,8 @@ def predictions(
 
 def _settings(at: Mapping[str, Any], known: Sequence[str]) -> list[dict[str, Any]]:
     """All combinations of the values of `at`."""
-    values = [
-        list(value)
-        if isinstance(value, Sequence | np.ndarray | pd.Series) and not isinstance(value, str)
-        else [value]
-        for value in at.values()
-    ]
+    many = (list, tuple, range, np.ndarray, pd.Series)
+    values = [list(value) if isinstance(value, many) else [value] for value in at.values()]
     if any(not v for v in values) or np.prod([len(v) for v in values], dtype=float) > MAX_CELLS:
         raise SpecError(f"at= needs from 1 to {MAX_CELLS} combinations of values.")
     return [dict(zip(at, cell, strict=True)) for cell in product(*values)]
