@@ -94,8 +94,8 @@ def comparisons(
     data : DataFrame or None
         Rows to average over; `None` is the rows used in the fit. Incomplete rows are left out.
     contrast : number, pair or None
-        `None`: a numeric column from its value to one more; a categorical one from its reference level to
-        each other level. A number: from the value to that much more. A pair `(low, high)`: from the first
+        `None`: a numeric column from its value to one more, or from 0 to 1 if it has no other values; a
+        categorical one from its reference level to each other level. A number: from the value to that much more. A pair `(low, high)`: from the first
         to the second value in all rows.
     scale : {"probability", "outcome", "odds_ratio"} or None
         What `estimate` is. `None`: `"probability"` for a binomial fit, else `"outcome"`. The odds ratio is
@@ -135,7 +135,7 @@ def comparisons(
     >>> from jobchance.models.glm import fit_glm
     >>> fit = fit_glm("job ~ belief", data, family="binomial", link="identity", vcov="model")
     >>> comparisons(fit, "belief")[["contrast", "estimate_pp"]].round(1).values.tolist()
-    [['+1', 23.8]]
+    [['+1', 23.1]]
     """
     layout = layout_of(fit)
     check_variable("variable", variable, layout)
@@ -174,16 +174,19 @@ def _contrasts(
             raise SpecError(f"{variable} is categorical: contrast= is None or a pair of its levels.")
         levels = layout.categorical_levels(variable) or level_codes(frame, variable)[1]
         pairs = [(levels[0], other) for other in levels[1:]]
+    elif contrast is None and set(np.unique(numeric_values(frame, variable))) <= {0.0, 1.0}:
+        pairs = [(0, 1)]
     else:
         return [_step(frame, variable, contrast)]
-    return [
-        (
-            f"{level_text(b)} vs {level_text(a)}",
-            with_value(frame, variable, a),
-            with_value(frame, variable, b),
-        )
-        for a, b in pairs
-    ]
+    return [_swap(frame, variable, low, high) for low, high in pairs]
+
+
+def _swap(
+    frame: pd.DataFrame, variable: str, low: object, high: object
+) -> tuple[str, pd.DataFrame, pd.DataFrame]:
+    """From one value in all rows to another."""
+    label = f"{level_text(high)} vs {level_text(low)}"
+    return label, with_value(frame, variable, low), with_value(frame, variable, high)
 
 
 def _is_coded(layout: Layout, frame: pd.DataFrame, variable: str) -> bool:
