@@ -36,6 +36,7 @@ def _drawing(name: str) -> Callable[..., CatalogueFigure]:
 
     def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
         from jobchance.errors import SpecError
+        from jobchance.figures.save import frame_hash
         from jobchance.figures.style import context
         from jobchance.formatting import LANGUAGES
         from jobchance.options import check_option
@@ -47,7 +48,9 @@ def _drawing(name: str) -> Callable[..., CatalogueFigure]:
         if frame.empty:
             raise SpecError(f"figure {name}: the frame has no rows")
         with context():
-            return module.draw(frame, lang=lang)  # type: ignore[no-any-return]  # modules are found by name
+            figure: CatalogueFigure = module.draw(frame, lang=lang)
+        figure.frame_hash = frame_hash(frame)
+        return figure
 
     draw.__name__ = draw.__qualname__ = name
     draw.__doc__ = module.draw.__doc__

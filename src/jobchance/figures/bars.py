@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 from matplotlib.patches import Rectangle
 
 from jobchance.figures import style
@@ -18,10 +19,10 @@ _THICKNESS = 0.66
 def horizontal_bars(
     ax: Axes,
     labels: Sequence[str],
-    values: Sequence[float],
+    values: ArrayLike,
     *,
-    low: Sequence[float] | None = None,
-    high: Sequence[float] | None = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
     colours: str | Sequence[str] = style.CASEWORKER,
     value_labels: Sequence[str] | None = None,
     hatches: Sequence[str] | None = None,
@@ -54,10 +55,10 @@ def horizontal_bars(
 def vertical_bars(
     ax: Axes,
     labels: Sequence[str],
-    values: Sequence[float],
+    values: ArrayLike,
     *,
-    low: Sequence[float] | None = None,
-    high: Sequence[float] | None = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
     colours: str | Sequence[str] = style.CASEWORKER,
     value_labels: Sequence[str] | None = None,
     hatches: Sequence[str] | None = None,
@@ -72,10 +73,10 @@ def vertical_bars(
 def interval_points(
     ax: Axes,
     labels: Sequence[str],
-    values: Sequence[float],
+    values: ArrayLike,
     *,
-    low: Sequence[float],
-    high: Sequence[float],
+    low: ArrayLike,
+    high: ArrayLike,
     colours: str | Sequence[str] = style.CASEWORKER,
     markers: str | Sequence[str] = "o",
     value_labels: Sequence[str] | None = None,
@@ -106,9 +107,9 @@ def interval_points(
 def _bars(
     ax: Axes,
     labels: Sequence[str],
-    values: Sequence[float],
-    low: Sequence[float] | None,
-    high: Sequence[float] | None,
+    values: ArrayLike,
+    low: ArrayLike | None,
+    high: ArrayLike | None,
     colours: str | Sequence[str],
     value_labels: Sequence[str] | None,
     hatches: Sequence[str] | None,

@@ -91,6 +91,7 @@ class CatalogueFigure(Figure):
         self.body_height_cm = height_cm
         self.key_entries: list[KeyEntry] = []
         self.adjustments: list[Adjustment] = []
+        self.frame_hash: str | None = None  # of the frame drawn; set where the drawing function is called
         self._description: Description | None = None
 
     @property

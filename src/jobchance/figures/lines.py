@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 from matplotlib.ticker import Formatter as TickFormatter
 from matplotlib.ticker import MaxNLocator
 
@@ -16,35 +17,63 @@ from jobchance.options import check_option
 
 def step_line(
     ax: Axes,
-    x: Sequence[float],
-    y: Sequence[float],
+    x: ArrayLike,
+    y: ArrayLike,
     *,
-    low: Sequence[float] | None = None,
-    high: Sequence[float] | None = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
     colour: str = style.CASEWORKER,
     line_style: style.LineStyle = "solid",
 ) -> None:
     """A step curve: each value holds from its x to the next; with a thin band if ends are given."""
-    ax.step(x, y, where="post", color=colour, linestyle=line_style, linewidth=1.7, zorder=3)
+    ax.step(
+        np.asarray(x),
+        np.asarray(y),
+        where="post",
+        color=colour,
+        linestyle=line_style,
+        linewidth=1.7,
+        zorder=3,
+    )
     if low is not None and high is not None:
-        ax.fill_between(x, low, high, step="post", color=colour, alpha=0.16, linewidth=0, zorder=1)
+        ax.fill_between(
+            np.asarray(x),
+            np.asarray(low),
+            np.asarray(high),
+            step="post",
+            color=colour,
+            alpha=0.16,
+            linewidth=0,
+            zorder=1,
+        )
 
 
 def line(
     ax: Axes,
-    x: Sequence[float],
-    y: Sequence[float],
+    x: ArrayLike,
+    y: ArrayLike,
     *,
-    low: Sequence[float] | None = None,
-    high: Sequence[float] | None = None,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
     colour: str = style.CASEWORKER,
     line_style: style.LineStyle = "solid",
     marker: str = "",
 ) -> None:
     """A joined line, with a band if ends are given; `marker` for lines with few points."""
-    ax.plot(x, y, color=colour, linestyle=line_style, marker=marker, markersize=5, linewidth=1.7, zorder=3)
+    ax.plot(
+        np.asarray(x),
+        np.asarray(y),
+        color=colour,
+        linestyle=line_style,
+        marker=marker,
+        markersize=5,
+        linewidth=1.7,
+        zorder=3,
+    )
     if low is not None and high is not None:
-        ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0, zorder=1)
+        ax.fill_between(
+            np.asarray(x), np.asarray(low), np.asarray(high), color=colour, alpha=0.16, linewidth=0, zorder=1
+        )
 
 
 def reference_line(ax: Axes, value: float = 0.0, *, axis: str = "x", dashed: bool = False) -> None:
