@@ -108,12 +108,12 @@ def shrink_rates(events: ArrayLike, cases: ArrayLike, *, level: float = 0.95) ->
 
 
 def noise_benchmark(
-    cases: ArrayLike, rate: float, *, n_groups: int, draws: int = 2000, seed: int = 20170301
+    cases: ArrayLike, rate: float, *, starts: ArrayLike, draws: int = 2000, seed: int = 20170301
 ) -> NoiseBenchmark:
     """Rates of groups ranked by their own raw rates when every true rate is `rate`.
 
     Parametric simulation: each draw gives every unit binomial events over its own number of cases, ranks the
-    units by raw rate, cuts them into `n_groups` with equally many units and pools events over cases.
+    units by raw rate, cuts them into groups at the ranks `starts` and pools events over cases.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def noise_benchmark(
         Cases of each unit (caseworker).
     rate : float
         The common true rate.
-    n_groups : int
-        Ranked groups.
+    starts : array of int, shape (groups,)
+        Rank (from 0) of the first unit of each group, see `group_starts`.
     draws : int
         Simulated studies.
     seed : int
@@ -135,7 +135,7 @@ def noise_benchmark(
 
     Examples
     --------
-    >>> found = noise_benchmark([33] * 300, 0.14, n_groups=4, draws=200)
+    >>> found = noise_benchmark([33] * 300, 0.14, starts=group_starts(300, 4), draws=200)
     >>> [round(float(rate), 2) for rate in found.rates[[0, -1]]]
     [0.07, 0.22]
     """
@@ -143,7 +143,7 @@ def noise_benchmark(
     rng = np.random.default_rng(seed)
     y = rng.binomial(n, rate, size=(draws, len(n)))
     order = rank_order(y, n)
-    groups = pooled_rates(y, n, order=order, n_groups=n_groups)
+    groups = pooled_rates(y, n, order=order, starts=starts)
     low, high = np.quantile(groups, [0.025, 0.975], axis=0)
     return NoiseBenchmark(groups.mean(axis=0), low, high, groups[:, -1] - groups[:, 0], draws, seed)
 
@@ -158,18 +158,18 @@ def rank_order(events: ArrayLike, cases: ArrayLike) -> Ints:
     return np.argsort(y / n - 1e-12 * n, axis=-1, kind="stable").astype(np.int64)
 
 
-def group_bounds(n_units: int, n_groups: int) -> Ints:
-    """First position of each of `n_groups` groups with (almost) equally many ranked units."""
+def group_starts(n_units: int, n_groups: int) -> Ints:
+    """First rank of each of `n_groups` groups with (almost) equally many units."""
     return np.array([part[0] for part in np.array_split(np.arange(n_units), n_groups)], dtype=np.int64)
 
 
-def pooled_rates(values: ArrayLike, cases: ArrayLike, *, order: Ints, n_groups: int) -> Floats:
+def pooled_rates(values: ArrayLike, cases: ArrayLike, *, order: Ints, starts: ArrayLike) -> Floats:
     """Sum of `values` over sum of `cases` in each ranked group, along the last axis."""
     y = np.asarray(values, dtype=float)
     n = np.broadcast_to(np.asarray(cases, dtype=float), y.shape)
-    starts = group_bounds(y.shape[-1], n_groups)
-    over = np.add.reduceat(np.take_along_axis(y, order, axis=-1), starts, axis=-1)
-    under = np.add.reduceat(np.take_along_axis(n, order, axis=-1), starts, axis=-1)
+    first = np.asarray(starts, dtype=np.int64)
+    over = np.add.reduceat(np.take_along_axis(y, order, axis=-1), first, axis=-1)
+    under = np.add.reduceat(np.take_along_axis(n, order, axis=-1), first, axis=-1)
     rates: Floats = over / under
     return rates
 

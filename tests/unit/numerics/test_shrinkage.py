@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import betabinom
 
 from jobchance.numerics.shrinkage import (
+    group_starts,
     noise_benchmark,
     noise_share_of_variance,
     pooled_rates,
@@ -29,7 +30,7 @@ def _beta_binomial(mean: float, sd: float, *, units: int, cases: int, seed: int)
 )
 def test_noise_alone_gives_the_known_spread(cases: int, groups: int, bottom: float, top: float) -> None:
     # 300 caseworkers with one true rate of 14 per cent; arithmetic of the project, rounded to 0.1 point.
-    found = noise_benchmark([cases] * 300, 0.14, n_groups=groups)
+    found = noise_benchmark([cases] * 300, 0.14, starts=group_starts(300, groups))
     assert found.rates[[0, -1]] == pytest.approx([bottom, top], abs=0.0011)
     assert (found.low <= found.rates).all()
     assert (found.rates <= found.high).all()
@@ -37,9 +38,9 @@ def test_noise_alone_gives_the_known_spread(cases: int, groups: int, bottom: flo
 
 def test_noise_benchmark_repeats_with_the_seed_and_keeps_the_mean() -> None:
     cases = np.random.default_rng(1).integers(5, 60, 100)
-    one, again = (noise_benchmark(cases, 0.2, n_groups=5, draws=300) for _ in range(2))
+    one, again = (noise_benchmark(cases, 0.2, starts=group_starts(100, 5), draws=300) for _ in range(2))
     assert one.rates.tolist() == again.rates.tolist()
-    other = noise_benchmark(cases, 0.2, n_groups=5, draws=300, seed=5)
+    other = noise_benchmark(cases, 0.2, starts=group_starts(100, 5), draws=300, seed=5)
     assert other.rates.tolist() != one.rates.tolist()
     assert one.rates == pytest.approx(other.rates, abs=0.01)
     assert one.rates.mean() == pytest.approx(0.2, abs=0.02)
@@ -112,10 +113,11 @@ def test_ranked_groups_pool_events_and_ignore_row_order() -> None:
     rng = np.random.default_rng(10)
     n = rng.integers(3, 20, 41)
     y = rng.binomial(n, 0.3)
-    groups = pooled_rates(y, n, order=rank_order(y, n), n_groups=4)
+    starts = group_starts(41, 4)
+    groups = pooled_rates(y, n, order=rank_order(y, n), starts=starts)
     assert (np.diff(groups) >= 0).all()
     shuffled = rng.permutation(41)
-    again = pooled_rates(y[shuffled], n[shuffled], order=rank_order(y[shuffled], n[shuffled]), n_groups=4)
+    again = pooled_rates(y[shuffled], n[shuffled], order=rank_order(y[shuffled], n[shuffled]), starts=starts)
     assert again == pytest.approx(groups, rel=1e-12)
 
 
