@@ -45,7 +45,8 @@ def fill_missing_studies(fit: Fit) -> Fit:
 def leave_one_study_out(fit: Fit) -> pd.DataFrame:
     """Fit without each study in turn: `study estimate std_error tau2 Q cook_distance`.
 
-    `estimate` and `std_error` are those of the first coefficient, Q is that of tau2 = 0, and `cook_distance` is the shift of all coefficients in the metric of the full fit's covariance.
+    `estimate` and `std_error` are those of the first coefficient, Q is that of tau2 = 0, and
+    `cook_distance` is the shift of all coefficients in the metric of the full fit's covariance.
 
     Raises
     ------

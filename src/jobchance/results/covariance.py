@@ -25,8 +25,9 @@ def covariance(rows: Rows, vcov: Vcov) -> tuple[Floats, Inference]:
     - `"model"`: the covariance that the model implies.
     - `Robust()`: `bread @ scores'scores @ bread`, times `n/(n-k)` for HC1; k counts all absorbed effects.
     - `Cluster(...)`: one dimension `G/(G-1) * (n-1)/(n-k)`; several dimensions by inclusion-exclusion,
-      the intersection of all of them without a factor. k counts the coefficients, one for each absorbed
-      factor that is nested in a cluster dimension, and all effects of the other absorbed factors.
+      the intersection of all of them without a factor. k counts the coefficients, the effects of absorbed
+      factors that are not nested in a cluster dimension, one for each factor that is, less one for each
+      factor after the first (the rule of fixest and reghdfe).
       Reference distribution t with `min G - 1` degrees of freedom (normal for likelihood models).
 
     Raises
@@ -59,16 +60,14 @@ def cluster_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Codes]:
 def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
     """Clustered covariance; see `covariance`."""
     codes = [c[rows.used] for c in cluster_codes(rows.frame, vcov.columns)]
-    spread = [name for name, group in rows.bound.items() if not all(_nested(group, c) for c in codes)]
+    spread = [name for name, group in rows.bound.items() if not any(_nested(group, c) for c in codes)]
     if spread:
         raise DesignError(
             f"The random effects of {', '.join(spread)} are spread over several clusters of "
-            f"{', '.join(vcov.columns)}: cluster on {spread[0]} or on a column in which it is nested."
+            f"{', '.join(vcov.columns)}: cluster on {spread[0]} as well, "
+            f"Cluster({', '.join(map(repr, (*vcov.columns, spread[0])))})."
         )
-    k = rows.k + sum(
-        1 if any(_nested(group, c) for c in codes) else int(group.max()) + 1
-        for group in rows.absorbed.values()
-    )
+    k = rows.k + _absorbed_parameters(rows, codes)
     made = cluster_covariance(rows.bread, rows.scores, codes, n=len(rows.outcome), k=k, names=vcov.columns)
     record = made.record
     df = float(record.df) if rows.uses_t and record.df is not None else math.inf
@@ -78,7 +77,7 @@ def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
         clusters=dict(zip(vcov.columns, record.n_clusters, strict=True)),
         factors=_factors(record, vcov.columns),
         df=df,
-        notes=_notes(record, vcov.columns),
+        notes=_notes(record, vcov.columns) + _unit_note(rows, vcov.columns, codes),
     )
     return made.cov, inference
 
@@ -99,6 +98,15 @@ def _robust(rows: Rows, vcov: Robust) -> tuple[Floats, Inference]:
     )
 
 
+def _absorbed_parameters(rows: Rows, clusters: list[Codes]) -> int:
+    """Absorbed effects that count in the small-sample factor; see `covariance`."""
+    counted = [
+        1 if any(_nested(group, c) for c in clusters) else int(group.max()) + 1
+        for group in rows.absorbed.values()
+    ]
+    return sum(counted) - max(len(counted) - 1, 0)
+
+
 def _nested(inner: Codes, outer: Codes) -> bool:
     """Whether every level of `inner` lies within one level of `outer`."""
     pairs = pd.DataFrame({"inner": inner, "outer": outer}).drop_duplicates()
@@ -109,6 +117,18 @@ def _factors(record: SandwichRecord, names: tuple[str, ...]) -> dict[str, float]
     """Small-sample factor by the dimensions of its term."""
     labels = [" x ".join(names[i] for i in term) for term in record.terms]
     return dict(zip(labels, record.factors, strict=True))
+
+
+def _unit_note(rows: Rows, names: tuple[str, ...], codes: list[Codes]) -> tuple[str, ...]:
+    """A note where one unit's rows lie in several clusters, so that their dependence is not covered."""
+    if rows.unit is None or any(_nested(rows.unit[1], c) for c in codes):
+        return ()
+    unit = rows.unit[0]
+    both = ", ".join(map(repr, (*names, unit)))
+    return (
+        f"Rows of the same {unit} lie in several clusters; their dependence is covered only within "
+        f"a cluster. Cluster({both}) covers both.",
+    )
 
 
 def _notes(record: SandwichRecord, names: tuple[str, ...]) -> tuple[str, ...]:

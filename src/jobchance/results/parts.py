@@ -154,8 +154,10 @@ class Rows:
     uses_t : bool
         Whether clustered covariances are referred to t with G - 1 degrees of freedom (else the normal).
     bound : mapping of str to integer array (n,)
-        Groups whose rows share one likelihood contribution (random effects): a cluster must hold whole
-        groups, and `Robust()` is refused.
+        Groups whose rows share a random effect: one cluster dimension must hold whole groups, and `Robust()`
+        is refused. Their scores are rows of V^{-1}X times the residual of the fixed part.
+    unit : tuple of str and integer array (n,), or None
+        Name and codes of the unit observed repeatedly; clusters that split its rows get a note.
     """
 
     frame: pd.DataFrame
@@ -171,6 +173,7 @@ class Rows:
     absorbed: Mapping[str, Codes] = field(default_factory=dict)
     uses_t: bool = True
     bound: Mapping[str, Codes] = field(default_factory=dict)
+    unit: tuple[str, Codes] | None = None
     model_label: str = "from the model (independent errors with one variance)"
 
     def column(self, name: str) -> pd.Series:
