@@ -95,8 +95,8 @@ def comparisons(
         Rows to average over; `None` is the rows used in the fit. Incomplete rows are left out.
     contrast : number, pair or None
         `None`: a numeric column from its value to one more, or from 0 to 1 if it has no other values; a
-        categorical one from its reference level to each other level. A number: from the value to that much more. A pair `(low, high)`: from the first
-        to the second value in all rows.
+        categorical one from its reference level to each other level. A number: from the value to that much
+        more. A pair `(low, high)`: from the first to the second value in all rows.
     scale : {"probability", "outcome", "odds_ratio"} or None
         What `estimate` is. `None`: `"probability"` for a binomial fit, else `"outcome"`. The odds ratio is
         `exp(mean_i [eta_i(high) - eta_i(low)])`, for logit fits; without interactions it is the same for
