@@ -8,7 +8,6 @@ from jobchance.errors import DesignError, SpecError
 from jobchance.indicator.scores import turned
 from jobchance.numerics.agreement import icc_agreement, weighted_kappa
 from jobchance.numerics.proportions import share
-from jobchance.options import check_option
 from jobchance.study.instrument import Item
 from jobchance.study.model import Study
 
@@ -125,8 +124,8 @@ def rater_agreement(study: Study, construct_id: str, *, level: float = 0.95) -> 
 
 def _item(study: Study, construct_id: str, side: str) -> Item:
     """The one item of a construct for one respondent."""
-    check_option("construct_id", construct_id, [c.construct_id for c in study.instrument.constructs])
-    items = [i for i in study.instrument.items if i.construct == construct_id and i.respondent == side]
+    construct = study.instrument.construct(construct_id).construct_id
+    items = [i for i in study.instrument.items if i.construct == construct and i.respondent == side]
     if len(items) != 1:
         raise SpecError(f"construct {construct_id!r} has {len(items)} items for the {side}; one is needed.")
     return items[0]

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import pandas as pd
 
 from jobchance.errors import SpecError
-from jobchance.options import check_option
 from jobchance.study.instrument import Item, Scale
 from jobchance.study.model import Study
 
@@ -56,7 +55,7 @@ def score_scale(study: Study, scale_id: str) -> pd.DataFrame:
     >>> study = jc.simulate_study(seed=1)  # doctest: +SKIP
     >>> score_scale(study, "core7_caseworker").head()  # doctest: +SKIP
     """
-    scale = _scale(study, scale_id)
+    scale = study.instrument.scale(scale_id)
     items = _items(study, scale)
     rating = study.tables["rating"]
     rows = rating.loc[rating["item_id"].isin(scale.items), ["measurement_id", "item_id"]]
@@ -95,21 +94,9 @@ def turned(item_id: pd.Series, value: pd.Series, items: Iterable[Item]) -> pd.Se
     return number.where(turn.isna(), turn - number)
 
 
-def _scale(study: Study, scale_id: str) -> Scale:
-    """The instrument's scale of that name."""
-    scales = {scale.scale_id: scale for scale in study.instrument.scales}
-    return scales[check_option("scale_id", scale_id, scales)]
-
-
 def _items(study: Study, scale: Scale) -> list[Item]:
     """The scale's items, all on one range."""
-    known = {item.item_id: item for item in study.instrument.items}
-    absent = sorted(set(scale.items) - set(known))
-    if absent:
-        raise SpecError(
-            f"scale {scale.scale_id!r} names items that the instrument lacks: {', '.join(absent)}"
-        )
-    items = [known[item_id] for item_id in scale.items]
+    items = [study.instrument.item(item_id) for item_id in scale.items]
     ranges = sorted({(item.scale_min, item.scale_max) for item in items})
     if len(ranges) > 1:
         listed = ", ".join(f"{low:g}-{high:g}" for low, high in ranges)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 from jobchance.errors import SpecError
-from jobchance.options import check_option
 from jobchance.panel.flow import SampleFlow
 from jobchance.study.instrument import Item
 from jobchance.study.model import Study
@@ -49,8 +48,7 @@ def belief_rows(study: Study) -> tuple[pd.DataFrame, SampleFlow]:
 
 def belief_item(study: Study) -> Item:
     """The item whose answer is the belief of this study's analyses."""
-    items = {item.item_id: item for item in study.instrument.items}
-    item = items[check_option("belief_item", study.analysis.belief_item, items)]
+    item = study.instrument.item(study.analysis.belief_item)
     if item.respondent != study.analysis.belief_respondent:
         raise SpecError(
             f"belief_respondent={study.analysis.belief_respondent!r}, but the item {item.item_id!r} is "

@@ -27,7 +27,8 @@ class Evidence:
     `own` says whether the window speaks of the row's outcome: windows linked to a measurement speak of that
     citizen and wave only, windows without a link of every measurement of the citizen. `aligns` marks windows
     that may stand for the row's outcome window themselves: linked ones, and all windows of an outcome that
-    has events without a date (status at follow-up).
+    has events without a date (status at follow-up). `event_closes` marks windows that end with the spell or
+    the day after the event: such an end says nothing about follow-up.
     """
 
     n_rows: int
@@ -39,6 +40,7 @@ class Evidence:
     positive: Bools
     event: Ints
     event_stop: Ints
+    event_closes: Bools
     own: Bools
     aligns: Bools
 
@@ -69,8 +71,7 @@ class Evidence:
     def first_event(self, S: Ints, length: int) -> tuple[Ints, Ints]:
         """Days from `S` to the first day in the state, and to the end of a window that its event closed.
 
-        `FAR` and -1 where there is none. An event closes its window where the window ends with the spell or
-        the day after the event, so that the window's end says nothing about follow-up.
+        `FAR` and -1 where there is none.
         """
         s = S[self.row]
         first = np.maximum(np.maximum(self.event, self.lo), s)
@@ -78,8 +79,7 @@ class Evidence:
         happens = self.own & self.dated & (first < last)
         event = np.full(self.n_rows, FAR, dtype=np.int64)
         np.minimum.at(event, self.row[happens], (first - s)[happens])
-        closes = happens & (self.hi == self.stop)
-        closes &= (self.stop == self.event_stop) | (self.stop == self.event + 1)
+        closes = happens & self.event_closes & (self.hi == self.stop)
         closed = np.full(self.n_rows, -1, dtype=np.int64)
         np.maximum.at(closed, self.row[closes], (self.hi - s)[closes])
         return event, closed
@@ -173,13 +173,14 @@ def gather_evidence(
         positive=pairs["positive"].to_numpy(),
         event=pairs["event"].to_numpy(),
         event_stop=pairs["event_stop"].to_numpy(),
+        event_closes=pairs["event_closes"].to_numpy(),
         own=(~linked | (pairs["wave"] == pairs["of"])).to_numpy(dtype=bool),
         aligns=(linked | pairs["status"]).to_numpy(dtype=bool),
     )
 
 
 def _windows(outcomes: pd.DataFrame, measurement: pd.DataFrame) -> pd.DataFrame:
-    """The supplied windows in days: `citizen_id start stop positive event event_stop wave status`."""
+    """The supplied windows in days: `citizen_id`, the window and its event, `wave` if linked, `status`."""
     stop = day_numbers(outcomes["window_end"], missing=FAR)
     none = pd.Series(None, index=outcomes.index, dtype="datetime64[ns]")
     ended = day_numbers(outcomes.get("event_end", none), missing=FAR)
@@ -194,6 +195,7 @@ def _windows(outcomes: pd.DataFrame, measurement: pd.DataFrame) -> pd.DataFrame:
             "wave": np.nan,
         }
     )
+    windows["event_closes"] = (stop == ended) | (stop == windows["event"] + 1)
     windows["status"] = bool((windows["positive"] & (windows["event"] == FAR)).any())
     if "measurement_id" not in outcomes or outcomes["measurement_id"].isna().all():
         return windows
