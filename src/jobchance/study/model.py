@@ -70,5 +70,5 @@ class Study:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the tables in canonical order; the same for the same content, whatever the file format."""
+        """SHA-256 over the tables in canonical order; equal for equal content, whatever the file format."""
         return fingerprint_tables(self.tables)
