@@ -78,8 +78,11 @@ def fit_glm(
 
     Notes
     -----
-    Not done here: random effects, weights, offsets, grouped counts, absorbed effects. Bread is the expected
-    information, as in R's `glm`; Stata's `probit` and `cloglog` use the observed one (equal for logit).
+    Not done here: random effects, weights, offsets, grouped counts, absorbed effects.
+
+    For probit and cloglog two kinds of information exist. Clustered and robust standard errors use the
+    observed one (as Stata and statsmodels; R's sandwich uses the expected one); `"model"` uses the expected
+    one (as R's `glm` and statsmodels; Stata's `probit` and `cloglog` use the observed one).
 
     References
     ----------
@@ -211,7 +214,7 @@ def _rows(design: Design, solution: GlmSolution, data: pd.DataFrame, *, linear: 
         fitted_fixed=solution.mu,
         scores=solution.scores,
         bread=solution.bread,
-        model_cov=scale * solution.bread,
+        model_cov=scale * solution.expected,
         model_label=label,
         df_resid=float(n - k) if linear else np.inf,
         k=k,
@@ -242,7 +245,8 @@ def _conventions(*, linear: bool) -> dict[str, str]:
     return {
         "small-sample factor": f"{_SMALL_SAMPLE}; {_OTHER_SOFTWARE}",
         "reference distribution": "normal, as in Stata's and R's commands for this model",
-        "bread": "expected information, as R's glm; Stata's probit and cloglog use the observed one",
+        "information": "clustered and robust: observed, as Stata; from the model: expected, as R's glm. They "
+        "are the same for logit and poisson",
     }
 
 

@@ -35,7 +35,10 @@ class GlmSolution:
     scores : array (n, k)
         Derivative of the log-likelihood by row (of the half sum of squares for least squares).
     bread : array (k, k)
-        Inverse expected information (inverse of X'X for least squares).
+        Inverse observed information, minus the second derivative of the log-likelihood, which a sandwich
+        needs when the model is not exactly true (inverse of X'X for least squares).
+    expected : array (k, k)
+        Inverse expected information; the same as `bread` for logit, Poisson and least squares.
     deviance, loglik : float
         At the estimates; for least squares the residual sum of squares and the normal log-likelihood with
         variance RSS / n.
@@ -49,6 +52,7 @@ class GlmSolution:
     mu: Floats
     scores: Floats
     bread: Floats
+    expected: Floats
     deviance: float
     loglik: float
     converged: bool
@@ -65,7 +69,8 @@ def least_squares(X: Floats, y: Floats) -> GlmSolution:
     n = len(y)
     loglik = -n / 2 * (np.log(2 * np.pi * max(rss, _TINY) / n) + 1)
     scores = X * residual[:, None]
-    return GlmSolution(beta, X @ beta, scores, _inverse(R, np.eye(R.shape[0])), rss, float(loglik), True, 0)
+    inverse = _inverse(R, np.eye(R.shape[0]))
+    return GlmSolution(beta, X @ beta, scores, inverse, inverse, rss, float(loglik), True, 0)
 
 
 def fisher_scoring(X: Floats, y: Floats, *, family: str, link: Link) -> GlmSolution:
@@ -129,6 +134,20 @@ def _derivatives(eta: Floats, y: Floats, family: str, link: Link) -> tuple[Float
     return residual * slope / variance, slope**2 / variance
 
 
+def _observed_weight(eta: Floats, y: Floats, link: Link) -> Floats | None:
+    """Minus the second derivative of the log-likelihood by eta; `None` where it is the expected weight."""
+    if link.name == "probit":
+        sign = 2 * y - 1
+        log_density = -0.5 * eta**2 - 0.5 * np.log(2 * np.pi)
+        ratio = sign * np.exp(log_density - special.log_ndtr(sign * eta))
+        return np.asarray(ratio * (ratio + eta))
+    if link.name == "cloglog":
+        rate = np.exp(np.minimum(eta, 700.0))
+        first = rate / np.expm1(np.minimum(rate, 700.0))
+        return np.where(y == 1, first * (rate / -np.expm1(-rate) - 1), rate)
+    return None
+
+
 def _both_sides(eta: Floats, link: Link) -> tuple[Floats, Floats]:
     """Means and their complements, both accurate in the tails."""
     mu = link.inverse(eta)
@@ -167,12 +186,14 @@ def _solution(
     eta = Q @ gamma
     score, weight = _derivatives(eta, y, family, link)
     beta = linalg.solve_triangular(R, gamma)
-    bread = _inverse(R, Q.T @ (Q * weight[:, None]))
+    expected = _inverse(R, Q.T @ (Q * weight[:, None]))
+    curved = _observed_weight(eta, y, link)
+    bread = expected if curved is None else _inverse(R, Q.T @ (Q * curved[:, None]))
     loglik = loglikelihood(eta, y, family, link)
     best = 0.0 if family == "binomial" else float(np.sum(special.xlogy(y, y) - y - special.gammaln(y + 1)))
     scores = X * score[:, None]
     return GlmSolution(
-        beta, link.inverse(eta), scores, bread, 2 * (best - loglik), loglik, converged, iterations
+        beta, link.inverse(eta), scores, bread, expected, 2 * (best - loglik), loglik, converged, iterations
     )
 
 
