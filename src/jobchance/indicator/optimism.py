@@ -60,7 +60,7 @@ def leave_one_out_optimism(ratings: pd.DataFrame) -> pd.Series:
     ...     "citizen_id": ["a", "b", "c", "d"], "caseworker_id": ["x", "x", "y", "y"],
     ...     "jobcentre_id": "1", "period": "2014H1", "belief": [1.0, 2.0, 4.0, 5.0]})
     >>> leave_one_out_optimism(rows).round(3).tolist()
-    [-1.091, -1.281, 1.281, 1.091]
+    [-1.091, -1.121, 1.121, 1.091]
     """
     named = ratings["caseworker_id"].notna().to_numpy()
     belief = ratings["belief"].to_numpy(dtype=np.float64, na_value=np.nan)

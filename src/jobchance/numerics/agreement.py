@@ -72,7 +72,7 @@ def weighted_kappa(
     Examples
     --------
     >>> round(weighted_kappa([1, 2, 3, 4], [1, 2, 3, 3]).estimate, 4)
-    0.8947
+    0.875
     """
     x, y = _pairs(first, second)
     kappa, influence = _kappa(x, y)

@@ -57,7 +57,7 @@ def build_study(
     forms["measurement_id"] = forms.get("measurement_id", pd.Series([f"m{k}" for k in range(len(forms))]))
     for column in ("wave", "respondent", "caseworker_id", "value", "missing_reason"):
         forms[column] = forms.get(column, None)
-    forms["wave"] = forms["wave"].fillna(1).astype(int)
+    forms["wave"] = pd.to_numeric(forms["wave"]).fillna(1).astype(int)
     forms["respondent"] = forms["respondent"].fillna("caseworker")
     rater = forms["respondent"] == "caseworker"
     forms["caseworker_id"] = forms["caseworker_id"].where(forms["caseworker_id"].notna() | ~rater, "w1")
