@@ -53,8 +53,8 @@ def check(
     -------
     list of Breach
         In a fixed order. Rules: those of the policy's fields, and `key_column` (identifiers), `numeric_key`
-        (codes as numbers where texts are due), `hidden_but_readable`, `compared_with_hidden`,
-        `count_missing`, `count_in_text`.
+        (codes as numbers where texts are due), `number_as_text` (no rule can read it),
+        `hidden_but_readable`, `compared_with_hidden`, `count_missing`, `count_in_text`.
 
     Raises
     ------
@@ -73,8 +73,10 @@ def check(
             every if disclosure_class == "Position" and not policy.allow_quantiles else 0
         )
     broken["key_column"] = every if cols.key_columns(frame) else 0
+    broken["number_as_text"] = every if cols.numbers_as_text(frame) else 0
     broken["numeric_key"] = every if cols.numeric_keys(frame) else 0
-    for rule, mask in unsafe_rows(frame, _after_rounding(frame, policy)).items():
+    thresholds = _after_rounding(frame, policy)
+    for rule, mask in unsafe_rows(frame, thresholds, exact=thresholds is policy).items():
         broken[rule] = max(broken.get(rule, 0), int((mask & shown).sum()))
     small = list(small_side_counts(frame, policy).values())
     small_rows = int(pd.concat(small, axis=1).any(axis=1).sum()) if small else 0
@@ -146,15 +148,17 @@ def _after_rounding(frame: pd.DataFrame, policy: DisclosurePolicy) -> Disclosure
     """Thresholds for counts that have been rounded to the base; those of the policy where they have not.
 
     Rounding keeps order, so a count that passed before is at least the rounded threshold; a difference of
-    two rounded counts (non-events) can be off by one base.
+    two rounded counts (non-events) can be off by one base, and zero then means no more than "few".
     """
     base = policy.round_base
+    least_persons = 0 if base is None else base * int(policy.min_persons / base + 0.5)
     if base is None or _unrounded(frame, policy):
         return policy
     least = {kind: base * int(n / base + 0.5) for kind, n in policy.min_entities.items()}
     return replace(
         policy,
-        min_persons=base * int(policy.min_persons / base + 0.5),
+        min_persons=least_persons,
+        zeros_disclosive=policy.zeros_disclosive and least_persons > 0,
         min_events=max(policy.min_events - base, 0),
         curve_min_events=max(policy.curve_min_events - base, 0),
         min_entities=least,
@@ -164,7 +168,7 @@ def _after_rounding(frame: pd.DataFrame, policy: DisclosurePolicy) -> Disclosure
 def _too_many_digits(frame: pd.DataFrame, policy: DisclosurePolicy) -> int:
     rows = pd.Series(False, index=frame.index)
     for column in map(str, frame.columns):
-        if pd.api.types.is_float_dtype(frame[column]) and not column.startswith("N_"):
+        if cols.is_number(frame[column]) and not column.startswith("N_"):
             rows |= cols.numbers(frame, column).map(lambda x: x == x and significant(x, policy.digits) != x)
     return int(rows.sum())
 

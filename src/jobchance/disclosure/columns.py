@@ -7,7 +7,9 @@ look at contents only to catch identifiers.
 from __future__ import annotations
 
 import re
+from numbers import Number
 
+import numpy as np
 import pandas as pd
 
 PERSONS = ("N_citizens", "N_persons", "N_subjects")
@@ -31,7 +33,7 @@ _PLACES = frozenset(
 _KEY_NAME = re.compile(r"(^|_)(id|ids|pnr|cpr|cprnr|personnummer|person_number|key|uuid)$", re.IGNORECASE)
 _PERSON_NUMBER = re.compile(r"\d{6}-?\d{4}|[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _ID_LIKE = re.compile(
-    r"\d{8,}|0\d{3,}|[a-z]{1,4}[-_]?\d{3,}|(?=[a-z0-9]*\d)(?=[a-z0-9]*[a-z])[a-z0-9]{12,}", re.IGNORECASE
+    r"\d{8,}|0\d{3,}|[a-z]{1,4}[-_]?\d{3,}|(?=(?:[a-z]*\d){3})(?=\d*[a-z])[a-z0-9]{12,}", re.IGNORECASE
 )
 _EXTREME = re.compile(r"(^|_)(min|max|minimum|maximum)$", re.IGNORECASE)
 _QUANTILE = re.compile(r"(^|_)(median|iqr|q[1-3]|p\d{1,2}|quantile\w*|percentile\w*)$", re.IGNORECASE)
@@ -52,7 +54,7 @@ def result_columns(frame: pd.DataFrame) -> list[str]:
     return [
         column
         for column in map(str, frame.columns)
-        if _is_number(frame[column])
+        if is_number(frame[column])
         and column not in _PLACES
         and not column.endswith("_total")
         and (
@@ -65,7 +67,22 @@ def result_columns(frame: pd.DataFrame) -> list[str]:
 
 def estimate_columns(frame: pd.DataFrame) -> list[str]:
     """Numeric columns named like results, counts apart."""
-    return [c for c in map(str, frame.columns) if c in _ESTIMATES and _is_number(frame[c])]
+    return [c for c in map(str, frame.columns) if c in _ESTIMATES and is_number(frame[c])]
+
+
+def numbers_as_text(frame: pd.DataFrame) -> list[str]:
+    """Columns that no rule can read: results or counts as texts, or numbers among texts."""
+    return [
+        c
+        for c in map(str, frame.columns)
+        if not is_number(frame[c])
+        and not pd.api.types.is_bool_dtype(frame[c])
+        and (
+            # `statistic` is a number in model frames and a word ("mean") in others
+            ((c in _ESTIMATES - {"statistic"} or c.startswith("N_")) and frame[c].notna().any())
+            or any(map(_is_one_number, frame[c].dropna()))
+        )
+    ]
 
 
 def key_columns(frame: pd.DataFrame) -> list[str]:
@@ -79,7 +96,7 @@ def numeric_keys(frame: pd.DataFrame) -> list[str]:
     return [
         c
         for c in map(str, frame.columns)
-        if c not in known and not c.startswith("N_") and _is_number(frame[c]) and _is_code(frame[c])
+        if c not in known and not c.startswith("N_") and is_number(frame[c]) and _is_code(frame[c])
     ]
 
 
@@ -91,13 +108,13 @@ def result_places(frame: pd.DataFrame) -> set[str]:
 def extreme_columns(frame: pd.DataFrame) -> list[str]:
     """Number columns that hold a minimum or maximum (the ends of a scale are not among them)."""
     return [
-        c for c in map(str, frame.columns) if _EXTREME.search(c) and c not in _PLACES and _is_number(frame[c])
+        c for c in map(str, frame.columns) if _EXTREME.search(c) and c not in _PLACES and is_number(frame[c])
     ]
 
 
 def quantile_columns(frame: pd.DataFrame) -> list[str]:
     """Number columns that hold a median or another percentile."""
-    return [c for c in map(str, frame.columns) if _QUANTILE.search(c) and _is_number(frame[c])]
+    return [c for c in map(str, frame.columns) if _QUANTILE.search(c) and is_number(frame[c])]
 
 
 def named_statistics(frame: pd.DataFrame, pattern: str) -> pd.Series[bool]:
@@ -105,7 +122,7 @@ def named_statistics(frame: pd.DataFrame, pattern: str) -> pd.Series[bool]:
     rule = _EXTREME if pattern == "extreme" else _QUANTILE
     found = pd.Series(False, index=frame.index)
     for column in ("statistic", "quantity", "mark"):
-        if column in frame and not _is_number(frame[column]):
+        if column in frame and not is_number(frame[column]):
             found |= (
                 frame[column].map(lambda word: isinstance(word, str) and bool(rule.search(word))).astype(bool)
             )
@@ -116,7 +133,7 @@ def small_counts_in_text(frame: pd.DataFrame, least: int) -> pd.Series[bool]:
     """Rows with words such as "N = 3" below the threshold."""
     found = pd.Series(False, index=frame.index)
     for column in map(str, frame.columns):
-        if _is_number(frame[column]):
+        if is_number(frame[column]):
             continue
         found |= (
             frame[column]
@@ -135,8 +152,18 @@ def numbers(frame: pd.DataFrame, column: str) -> pd.Series[float]:
     return pd.to_numeric(frame[column], errors="coerce").astype(float)
 
 
-def _is_number(column: pd.Series[float]) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+def is_number(column: pd.Series[float]) -> bool:
+    """Whether a column holds numbers, also where gaps have made it a column of Python objects."""
+    if pd.api.types.is_bool_dtype(column):
+        return False
+    if pd.api.types.is_numeric_dtype(column):
+        return True
+    known = column.dropna()
+    return len(known) > 0 and all(map(_is_one_number, known))
+
+
+def _is_one_number(x: object) -> bool:
+    return isinstance(x, Number) and not isinstance(x, bool | np.bool_)
 
 
 def _is_constant(column: pd.Series[float], counts: set[str], name: str) -> bool:
@@ -154,7 +181,7 @@ def _is_code(column: pd.Series[float]) -> bool:
 
 
 def _looks_like_ids(column: pd.Series[float]) -> bool:
-    if _is_number(column):
+    if is_number(column):
         known = pd.to_numeric(column, errors="coerce").astype(float).dropna()
         whole = bool(len(known) and (known % 1 == 0).all())
         return whole and not str(column.name).startswith("N_") and bool((known.abs() >= 1e9).any())

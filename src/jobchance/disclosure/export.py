@@ -27,11 +27,12 @@ def export_frame(frame: pd.DataFrame, policy: DisclosurePolicy) -> pd.DataFrame:
     """
     result = frame.copy()
     for column in map(str, frame.columns):
-        if column.startswith("N_") and policy.round_base and pd.api.types.is_numeric_dtype(frame[column]):
+        if column.startswith("N_") and policy.round_base and cols.is_number(frame[column]):
             base = policy.round_base
             counts = cols.numbers(frame, column).div(base).add(0.5).floordiv(1).mul(base)
-            result[column] = counts.astype(frame[column].dtype)
-        elif pd.api.types.is_float_dtype(frame[column]):
+            whole = pd.api.types.is_integer_dtype(frame[column])
+            result[column] = counts.astype(frame[column].dtype) if whole else counts
+        elif cols.is_number(frame[column]) and not pd.api.types.is_integer_dtype(frame[column]):
             kept = [significant(x, policy.digits) for x in cols.numbers(frame, column)]
             result[column] = pd.Series(kept, index=frame.index, dtype=float)
     return result

@@ -10,8 +10,13 @@ from jobchance.disclosure.policy import DisclosurePolicy
 Mask = pd.Series  # boolean, aligned with the frame
 
 
-def unsafe_rows(frame: pd.DataFrame, policy: DisclosurePolicy) -> dict[str, Mask[bool]]:
-    """Rows that break each cell rule; keys are the rules' names, rules that cannot apply are left out."""
+def unsafe_rows(
+    frame: pd.DataFrame, policy: DisclosurePolicy, *, exact: bool = True
+) -> dict[str, Mask[bool]]:
+    """Rows that break each cell rule; keys are the rules' names, rules that cannot apply are left out.
+
+    `exact` is false for counts that have been rounded: that nobody had an event can then not be told.
+    """
     found: dict[str, Mask[bool]] = {}
     persons = next((column for column in cols.PERSONS if column in frame), None)
     if persons is not None:
@@ -20,7 +25,7 @@ def unsafe_rows(frame: pd.DataFrame, policy: DisclosurePolicy) -> dict[str, Mask
         if policy.zeros_disclosive:
             found["zeros_disclosive"] = n.eq(0) | _full_cells(frame, n)
         if cols.EVENTS in frame:
-            found |= _event_rules(frame, n, policy)
+            found |= _event_rules(frame, n, policy, exact=exact)
     for kind, least in policy.min_entities.items():
         column = f"N_{kind}s"
         if column in frame:
@@ -67,7 +72,9 @@ def contrasts_with_hidden(frame: pd.DataFrame, hidden: Mask[bool]) -> Mask[bool]
     return contrast & (level.isin(lost) | other.isin(lost))
 
 
-def _event_rules(frame: pd.DataFrame, n: pd.Series[float], policy: DisclosurePolicy) -> dict[str, Mask[bool]]:
+def _event_rules(
+    frame: pd.DataFrame, n: pd.Series[float], policy: DisclosurePolicy, *, exact: bool
+) -> dict[str, Mask[bool]]:
     """Too few with or without the event; for steps of a curve, too few events in the step."""
     events = cols.numbers(frame, cols.EVENTS)
     step = (
@@ -81,7 +88,7 @@ def _event_rules(frame: pd.DataFrame, n: pd.Series[float], policy: DisclosurePol
         "min_events": few,
         "curve_min_events": step & events.lt(policy.curve_min_events),
     }
-    if policy.zeros_disclosive:
+    if policy.zeros_disclosive and exact:
         found["zeros_disclosive: events"] = (events.eq(0) | others.eq(0)) & ~step
     return found
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
 from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
 
 from jobchance.figures import style
 from jobchance.formatting import MISSING

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
 from matplotlib.ticker import Formatter as TickFormatter
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from jobchance.figures import style
 from jobchance.formatting import Formatter
