@@ -27,7 +27,7 @@ DATA = pd.DataFrame(
 )
 QUICK = settings(max_examples=80, deadline=None, derandomize=True)
 
-atoms = st.sampled_from(["x", "z", "a", "b", "c", "C(a)", "I(x**2)", "I(x*z + 1)", "log(x**2 + 1)"])
+atoms = st.sampled_from(["x", "z", "a", "b", "c", "I(x**2)", "I(x*z + 1)", "log(x**2 + 1)"])
 trees = st.recursive(
     atoms,
     lambda inner: st.builds(
@@ -49,15 +49,14 @@ def _projection(matrix):
 
 
 def _formulaic(side):
-    """The matrix of formulaic; our log() is written as its arithmetic, C(a) as the text column it is."""
-    text = side.replace("log(x**2 + 1)", "{np.log(x**2 + 1)}").replace("C(a)", "a")
+    """The matrix of formulaic; our log() is written as its arithmetic."""
+    text = side.replace("log(x**2 + 1)", "{np.log(x**2 + 1)}")
     return np.asarray(FormulaicFormula(text).get_model_matrix(DATA, context={"np": np}), dtype=float)
 
 
 @QUICK
 @given(sides)
 def test_the_column_space_is_that_of_formulaic(side):
-    side = side.replace("C(a)", "a")
     ours = build_design(f"y ~ {side}", DATA).matrix
     theirs = _formulaic(side)
     np.testing.assert_allclose(_projection(ours), _projection(theirs), atol=1e-7)
@@ -67,7 +66,7 @@ def test_the_column_space_is_that_of_formulaic(side):
 @QUICK
 @given(sides)
 def test_text_and_storage_keep_the_design(side):
-    design = build_design(f"y ~ {side}".replace("C(a)", "a"), DATA)
+    design = build_design(f"y ~ {side}", DATA)
     again = build_design(f"y {design.formula.fixed.text}", DATA)
     assert again.columns == design.columns
     np.testing.assert_array_equal(again.matrix, design.matrix)
@@ -77,7 +76,6 @@ def test_text_and_storage_keep_the_design(side):
 @QUICK
 @given(sides, st.randoms(use_true_random=False))
 def test_row_order_does_not_matter(side, random):
-    side = side.replace("C(a)", "a")
     order = list(range(N))
     random.shuffle(order)
     first = build_design(f"y ~ {side}", DATA)
@@ -89,7 +87,7 @@ def test_row_order_does_not_matter(side, random):
 @QUICK
 @given(sides)
 def test_new_rows_are_coded_as_in_the_fit(side):
-    design = build_design(f"y ~ {side}".replace("C(a)", "a"), DATA)
+    design = build_design(f"y ~ {side}", DATA)
     for i in (0, 17, 64):
         np.testing.assert_allclose(design.layout.matrix(DATA.iloc[[i]])[0], design.matrix[i], atol=1e-12)
 
