@@ -119,11 +119,13 @@ class _Numbers(TickFormatter):
         self._formatter, self._unit = Formatter(lang), unit
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        decimals = self._decimals()
-        if self._unit == "percent":
-            return self._formatter.percent_axis(float(x), decimals=decimals)
-        return self._formatter.number(float(x) * (100 if self._unit == "pp" else 1), decimals=decimals)
+        return self.format_ticks([float(x)])[0]
 
-    def _decimals(self) -> int:
-        shown = np.asarray(self.locs, dtype=float) * (1 if self._unit == "number" else 100)
-        return next((d for d in range(6) if np.allclose(shown, np.round(shown, d), rtol=0, atol=1e-9)), 6)
+    def format_ticks(self, values: ArrayLike) -> list[str]:
+        """Texts of all ticks of the axis at once, with the decimals that the finest of them needs."""
+        ticks = np.asarray(values, dtype=float)
+        shown = ticks * (1 if self._unit == "number" else 100)
+        decimals = next((d for d in range(6) if np.allclose(shown, np.round(shown, d), rtol=0, atol=1e-9)), 6)
+        if self._unit == "percent":
+            return [self._formatter.percent_axis(x, decimals=decimals) for x in np.round(ticks, 12).tolist()]
+        return [self._formatter.number(x, decimals=decimals) for x in np.round(shown, 10).tolist()]
