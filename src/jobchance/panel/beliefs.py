@@ -83,7 +83,7 @@ def _answers(study: Study, item: Item) -> pd.DataFrame:
 def _caseworker(study: Study, rows: pd.DataFrame, *, respondent: str) -> pd.Series:
     """The rater; for other respondents the form's caseworker, else the lead caseworker on the date."""
     named = (
-        rows["caseworker_id"] if "caseworker_id" in rows else pd.Series(None, index=rows.index, dtype="str")
+        _ids(rows["caseworker_id"]) if "caseworker_id" in rows else _ids(pd.Series(None, index=rows.index))
     )
     if respondent == "caseworker" or "assignment" not in study.tables or named.notna().all():
         return named
@@ -93,19 +93,30 @@ def _caseworker(study: Study, rows: pd.DataFrame, *, respondent: str) -> pd.Seri
     pairs = blank.reset_index(names="row").merge(lead, on="citizen_id")
     holds = (pairs["start"] <= pairs["date"]) & (pairs["end"].isna() | (pairs["date"] < pairs["end"]))
     latest = pairs[holds].sort_values(["row", "start"], kind="stable").drop_duplicates("row", keep="last")
-    return named.where(named.notna(), rows.index.to_series().map(latest.set_index("row")["caseworker_id"]))
+    of_the_day = rows.index.to_series().map(latest.set_index("row")["caseworker_id"])
+    return _first_known(named, of_the_day)
 
 
 def _jobcentre(study: Study, rows: pd.DataFrame) -> pd.Series:
     """The caseworker's jobcentre; else the one jobcentre of the citizen's municipality; else missing."""
-    found = pd.Series(None, index=rows.index, dtype="str")
+    found = _ids(pd.Series(None, index=rows.index))
     if "caseworker" in study.tables:
         office = study.tables["caseworker"].set_index("caseworker_id")["jobcentre_id"]
-        found = rows["caseworker_id"].map(office).astype("str").where(rows["caseworker_id"].notna())
+        found = _ids(rows["caseworker_id"].map(office))
     citizens, offices = study.tables["citizen"], study.tables.get("jobcentre")
     if offices is None or "municipality_at_entry" not in citizens or "municipality_code" not in offices:
         return found
     single = offices.drop_duplicates("municipality_code", keep=False).dropna(subset=["municipality_code"])
     by_code = single.set_index("municipality_code")["jobcentre_id"]
     home = citizens.set_index("citizen_id")["municipality_at_entry"].map(by_code)
-    return found.where(found.notna(), rows["citizen_id"].map(home))
+    return _first_known(found, rows["citizen_id"].map(home))
+
+
+def _first_known(first: pd.Series, second: pd.Series) -> pd.Series:
+    """Ids of the first column, and where it has none those of the second."""
+    return _ids(first.astype(object).where(first.notna(), second.astype(object)))
+
+
+def _ids(column: pd.Series) -> pd.Series:
+    """Text ids with None where missing, in the text type of the installed pandas."""
+    return column.astype(object).where(column.notna(), None).infer_objects()

@@ -1,5 +1,7 @@
 """Which rows a panel has, who belongs to them, and what goes with them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -218,3 +220,21 @@ def test_outcome_rules_are_those_of_the_code_list_and_described_in_both_language
         assert rule.rule_id == rule_id
         texts = [rule.definition_da, rule.definition_en, rule.at_risk_da, rule.at_risk_en, rule.source]
         assert len({*texts, ""}) == 6
+
+
+def test_a_caseworker_that_no_table_knows_has_no_jobcentre(make_study):
+    forms = [form("a", "2014-03-05"), form("b", "2014-03-05", caseworker_id="w2")]
+    caseworker = pd.DataFrame({"caseworker_id": ["w1"], "jobcentre_id": ["j1"]})
+    frame = build_panel(make_study(forms, quiet("ab"), caseworker=caseworker)).frame
+    assert frame["jobcentre_id"].isna().tolist() == [False, True]
+    assert frame["jobcentre_id"].iloc[0] == "j1"
+
+
+def test_a_study_without_caseworkers_has_none_in_its_panel(make_study):
+    forms = [form("a", "2014-03-05", respondent="citizen", caseworker_id=None)]
+    study = make_study(forms, quiet("a"), analysis=OWN)
+    bare = study.tables["measurement"].drop(columns="caseworker_id")
+    study = replace(study, tables={**study.tables, "measurement": bare})
+    frame = build_panel(study).frame
+    assert frame[["caseworker_id", "jobcentre_id", "optimism"]].isna().all(axis=None)
+    assert frame["outcome"].tolist() == [0]
