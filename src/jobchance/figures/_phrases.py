@@ -6,7 +6,9 @@ Every phrase is a function of the frame alone: the constants of the context stan
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.axes import Axes
 
+from jobchance.figures import style
 from jobchance.formatting import Formatter
 from jobchance.labels.load import has_label, label
 
@@ -90,8 +92,8 @@ def answer_of(by_level: pd.DataFrame, level: str, lang: str) -> str:
 
 def left_out(frame: pd.DataFrame, lang: str) -> str:
     """How many citizens without complete follow-up are not in the figure; "" if none."""
-    n = whole(frame, "N_censored")
-    return label("caption.censored", lang, n=Formatter(lang).count(n)) if n else ""
+    n = frame["N_censored"].iloc[0]
+    return label("caption.censored", lang, n=Formatter(lang).count(n)) if pd.notna(n) and n > 0 else ""
 
 
 def genitive(frame: pd.DataFrame, lang: str) -> str:
@@ -136,6 +138,14 @@ def difference_text(rows: pd.DataFrame, lang: str, *, upper: str, lower: str) ->
     return sentences(words, label(f"caption.ratio.{form}", lang, **fill))
 
 
+def contrast(frame: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
+    """The `difference` and the `ratio` row of a frame with one contrast; None where one is not shown."""
+    rows = [frame[frame["mark"] == mark].dropna(subset=["estimate"]) for mark in ("difference", "ratio")]
+    if any(found.empty for found in rows):
+        return None
+    return rows[0].iloc[0], rows[1].iloc[0]
+
+
 def answers_difference(bars: pd.DataFrame, contrasts: pd.DataFrame, lang: str) -> str:
     """`difference_text` for two answers, named by their wording in `bars`; "" where there is no contrast."""
     if contrasts.empty:
@@ -151,6 +161,23 @@ def answers_difference(bars: pd.DataFrame, contrasts: pd.DataFrame, lang: str) -
 def full_stop(sentence: str) -> str:
     """The sentence with one full stop at its end ("pct." has its own)."""
     return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def last_answer(rows: pd.DataFrame) -> str:
+    """The highest answer: the last level that is not "don't know"."""
+    return str(rows.loc[rows["level"] != DONT_KNOW, "level"].iloc[-1])
+
+
+def say_association(ax: Axes, lang: str) -> None:
+    """The words that must travel with the picture, above the axes at the right."""
+    ax.set_title(
+        label("caption.association", lang),
+        loc="right",
+        fontsize=style.TEXT_SIZE,
+        fontstyle="italic",
+        fontweight="normal",
+        color=style.GREY_TEXT,
+    )
 
 
 def outside_zero(row: pd.Series) -> int:

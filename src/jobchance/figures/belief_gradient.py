@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
-from matplotlib.axes import Axes
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
 from jobchance.figures._captions import note
+from jobchance.figures._overlay import hollow_markers, source_keys
+from jobchance.figures._published import published_belief
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
+from jobchance.labels.published import PublishedValue
 
 NAME = "belief_gradient"
 REQUIRED = (
@@ -60,33 +64,24 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
         hatches=["...." if dont_know else "" for dont_know in unsure],
     )
     if unsure.any() and not unsure.all():
-        marks.reference_line(ax, float(unsure.idxmax()) - 0.5, axis="y", dashed=True)
+        marks.reference_line(ax, int(unsure.to_numpy().argmax()) - 0.5, axis="y", dashed=True)
     marks.percent_axis(ax, axis="x", lang=lang)
     ax.set_xlabel(phrase.outcome_share(frame, lang))
-    _say_association(ax, lang)
-    return finish(figure, _describe(frame, bars, lang))
+    phrase.say_association(ax, lang)
+    overlay = published_belief(frame, bars)
+    order = list(bars["level"])
+    places = [(found.value, float(order.index(level))) for level, found in overlay.items()]
+    hollow_markers(ax, places, list(overlay.values()), lang=lang)
+    return finish(figure, _describe(frame, bars, overlay, lang))
 
 
 def _colour(frame: pd.DataFrame) -> str:
     return style.RESPONDENTS.get(phrase.constant(frame, "respondent"), style.CASEWORKER)
 
 
-def _say_association(ax: Axes, lang: str) -> None:
-    """The words that must travel with the picture, in the empty corner beside the shortest bars."""
-    ax.text(
-        0.995,
-        0.97,
-        label("caption.association", lang),
-        transform=ax.transAxes,
-        ha="right",
-        va="top",
-        fontsize=style.TEXT_SIZE,
-        fontstyle="italic",
-        color=style.GREY_TEXT,
-    )
-
-
-def _describe(frame: pd.DataFrame, bars: pd.DataFrame, lang: str) -> Description:
+def _describe(
+    frame: pd.DataFrame, bars: pd.DataFrame, overlay: Mapping[str, PublishedValue], lang: str
+) -> Description:
     text = Formatter(lang)
     contrasts = frame[frame["mark"].isin(["difference", "ratio"])]
     fill = {
@@ -115,11 +110,13 @@ def _describe(frame: pd.DataFrame, bars: pd.DataFrame, lang: str) -> Description
             phrase.left_out(frame, lang),
             phrase.answers_difference(bars, contrasts, lang),
             label("caption.rounded", lang) if bool(frame["rounded"].iloc[0]) else "",
+            label("published.note", lang) if overlay else "",
             cautions=("caution.association", "caution.prediction"),
         ),
         source=phrase.source(frame, lang),
         alt=label(f"figure.{NAME}.alt", lang, values=values, **fill),
         units={"estimate": "share", "N_citizens": "citizens"},
+        published=source_keys(list(overlay.values())),
     )
 
 
@@ -144,7 +141,7 @@ def _headline(frame: pd.DataFrame, bars: pd.DataFrame, contrasts: pd.DataFrame, 
     sign = phrase.outside_zero(gap)
     if sign < 1:
         return label(f"{key}.{'reversed' if sign else 'flat'}", lang, **fill, **answers)
-    whole_scale = [gap["compared_with"], gap["level"]] == [bars["level"].iloc[0], _last_answer(bars)]
+    whole_scale = [gap["compared_with"], gap["level"]] == [bars["level"].iloc[0], phrase.last_answer(bars)]
     about_job = (
         phrase.constant(frame, "construct") == "caseworker_belief"
         and phrase.constant(frame, "outcome") == "job"
@@ -152,8 +149,3 @@ def _headline(frame: pd.DataFrame, bars: pd.DataFrame, contrasts: pd.DataFrame, 
     if whole_scale and about_job:
         return label(f"{key}.belief", lang, **fill)
     return label(f"{key}.answer", lang, **fill, **answers)
-
-
-def _last_answer(bars: pd.DataFrame) -> str:
-    """The highest answer: the last level that is not "don't know"."""
-    return str(bars.loc[bars["level"] != phrase.DONT_KNOW, "level"].iloc[-1])

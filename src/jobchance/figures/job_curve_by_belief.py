@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
 from jobchance.figures._captions import hidden
+from jobchance.figures._overlay import hollow_markers, source_keys
+from jobchance.figures._published import published_belief
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import MISSING, Formatter
 from jobchance.labels.load import label
+from jobchance.labels.published import PublishedValue
 
 NAME = "job_curve_by_belief"
 REQUIRED = (
@@ -58,19 +63,13 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     marks.percent_axis(ax, axis="y", lang=lang)
     marks.grid_lines(ax, axis="y")
     ax.set_xlabel(label(f"{_KEY}.axis", lang))
-    ax.text(
-        0.015,
-        0.97,
-        label("caption.association", lang),
-        transform=ax.transAxes,
-        ha="left",
-        va="top",
-        fontsize=style.TEXT_SIZE,
-        fontstyle="italic",
-        color=style.GREY_TEXT,
+    phrase.say_association(ax, lang)
+    overlay = published_belief(frame, curves) if len(curves) else {}
+    hollow_markers(
+        ax, [(horizon, found.value) for found in overlay.values()], list(overlay.values()), lang=lang
     )
     _draw_table(table, frame, levels, weeks, lang)
-    return finish(figure, _describe(frame, levels, lang))
+    return finish(figure, _describe(frame, overlay, lang))
 
 
 def _levels(frame: pd.DataFrame) -> list[str]:
@@ -119,18 +118,24 @@ def _ends(
             continue
         last = curve.iloc[-1]
         words = f"{phrase.answer(last, lang)} {text.percent_axis(last['estimate'], decimals=1)}"
-        ends.append(marks.EndLabel(float(last["week"]), float(last["estimate"]), words, looks[level][0]))
+        x = 1.02 * float(last["week"])  # beyond the published marker
+        ends.append(marks.EndLabel(x, float(last["estimate"]), words, looks[level][0]))
     return ends
 
 
 def _draw_table(table: Axes, frame: pd.DataFrame, levels: list[str], weeks: list[int], lang: str) -> None:
     """Numbers at risk under the weeks they belong to; the answers as row names."""
     text = Formatter(lang)
-    risk = frame[frame["mark"] == "at_risk"].set_index(["level", "week"])
-    order = levels[::-1]
+    risk = frame[frame["mark"] == "at_risk"]
+    at = {
+        (str(level), int(week)): n
+        for level, week, n in zip(risk["level"], risk["week"], risk["N_at_risk"], strict=True)
+    }
+    order = [*(level for level in levels[::-1] if level != phrase.DONT_KNOW)]
+    order += [level for level in levels if level == phrase.DONT_KNOW]
     for row, level in enumerate(order):
         for week in weeks:
-            n = risk.loc[(level, week), "N_at_risk"]
+            n = at[level, week]
             table.text(
                 week,
                 row,
@@ -139,8 +144,7 @@ def _draw_table(table: Axes, frame: pd.DataFrame, levels: list[str], weeks: list
                 ha="left" if week == weeks[0] else "right" if week == weeks[-1] else "center",
                 va="center_baseline",
             )
-    words = frame[frame["mark"] == "at_risk"].drop_duplicates("level").set_index("level", drop=False)
-    names = [phrase.answer(words.loc[level], lang) for level in order]
+    names = [phrase.answer(risk[risk["level"] == level].iloc[0], lang) for level in order]
     table.set_yticks(range(len(order)), labels=names)
     table.set_xlim(0, phrase.whole(frame, "horizon_weeks"))
     table.set_ylim(len(order) - 0.5, -0.5)
@@ -158,7 +162,7 @@ def _draw_table(table: Axes, frame: pd.DataFrame, levels: list[str], weeks: list
     )
 
 
-def _describe(frame: pd.DataFrame, levels: list[str], lang: str) -> Description:
+def _describe(frame: pd.DataFrame, overlay: Mapping[str, PublishedValue], lang: str) -> Description:
     text = Formatter(lang)
     curves = frame[frame["mark"] == "curve"].dropna(subset=["estimate"])
     last = curves.drop_duplicates("level", keep="last")
@@ -187,6 +191,7 @@ def _describe(frame: pd.DataFrame, levels: list[str], lang: str) -> Description:
                 clusters=label(f"{_KEY}.clusters.{phrase.constant(frame, 'interval')}", lang),
             ),
             _gap_text(frame, last, lang),
+            label("published.note", lang) if overlay else "",
             label("caution.association", lang),
             label("caution.prediction", lang),
             label("suppressed.note", lang) if hidden(frame) else "",
@@ -194,6 +199,7 @@ def _describe(frame: pd.DataFrame, levels: list[str], lang: str) -> Description:
         source=phrase.source(frame, lang),
         alt=label(f"{_KEY}.alt", lang, weeks=weeks, values=phrase.full_stop(text.listing(values)), **fill),
         units={"week": "weeks", "estimate": "share"},
+        published=source_keys(list(overlay.values())),
     )
 
 
@@ -213,9 +219,10 @@ def _gap_text(frame: pd.DataFrame, last: pd.DataFrame, lang: str) -> str:
         pp=text.pp(gap["estimate"]),
         interval=text.interval(gap["conf_low"], gap["conf_high"], unit="pp"),
     )
-    if not {top, bottom} <= set(ends.index) or not ends.loc[bottom, "estimate"] > 0:
+    shares = ends["estimate"].astype(float).to_dict()
+    if top not in shares or not shares.get(bottom, 0.0) > 0:
         return words
-    times = text.number(ends.loc[top, "estimate"] / ends.loc[bottom, "estimate"], decimals=1)
+    times = text.number(shares[top] / shares[bottom], decimals=1)
     return phrase.sentences(words, label(f"{_KEY}.ratio", lang, times=times))
 
 

@@ -60,16 +60,22 @@ def contrast_rows(
         "difference": (found.difference, found.difference_low, found.difference_high),
         "ratio": (found.ratio, found.ratio_low, found.ratio_high),
     }
-    common = {
+    common: dict[str, object] = {
         "N_rows": len(known),
         "N_citizens": int(known["citizen_id"].nunique()),
         "N_events": int(known.loc[known[outcome] == 1, "citizen_id"].nunique()),
         "N_caseworkers": int(known["caseworker_id"].nunique()),
     }
     return [
-        {"mark": mark, "level": upper, "compared_with": lower}
-        | dict(zip(("estimate", "conf_low", "conf_high"), values, strict=True))
-        | common
-        for mark, values in estimates.items()
-        if np.isfinite(values[0])
+        {
+            "mark": mark,
+            "level": upper,
+            "compared_with": lower,
+            "estimate": estimate,
+            "conf_low": low,
+            "conf_high": high,
+            **common,
+        }
+        for mark, (estimate, low, high) in estimates.items()
+        if np.isfinite(estimate)
     ]

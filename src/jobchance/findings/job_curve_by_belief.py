@@ -101,8 +101,8 @@ def quarters(horizon: int) -> list[int]:
 
 def _times(rows: pd.DataFrame, horizon: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Weeks under observation, and 1 for the outcome or 0 for the end of observation."""
-    weeks = rows["weeks_to_outcome"].astype(int).clip(upper=horizon).to_numpy(dtype=np.int64)
-    return weeks, rows["event_observed"].to_numpy(dtype=np.int64)
+    weeks = np.asarray(rows["weeks_to_outcome"].clip(upper=horizon), dtype=np.int64)
+    return weeks, np.asarray(rows["event_observed"], dtype=np.int64)
 
 
 def _curve(
