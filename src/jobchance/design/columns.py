@@ -31,7 +31,7 @@ def require_columns(names: Iterable[str], data: pd.DataFrame) -> None:
     """
     if not isinstance(data, pd.DataFrame):
         raise DesignError(f"The data must be a pandas DataFrame, not a {type(data).__name__}.")
-    present = [str(column) for column in data.columns]
+    present = [column for column in data.columns if isinstance(column, str)]
     wanted = list(dict.fromkeys(names))
     absent = [name for name in wanted if name not in present]
     if absent:
@@ -68,16 +68,17 @@ def numeric_values(data: pd.DataFrame, name: str) -> Floats:
     Raises
     ------
     DesignError
-        The column is text or categorical.
+        The column is text or categorical, or holds whole numbers beyond floating point.
     """
     series = data[name]
     if is_categorical(data, name) and pd.api.types.infer_dtype(series, skipna=True) != "boolean":
         raise DesignError(f"Column {name} is categorical, but stands where a number is needed.")
     missing = series.isna().to_numpy()
-    if not missing.any():
-        return series.to_numpy(dtype=float)
     values = np.full(len(series), np.nan)
-    values[~missing] = series[~missing].to_numpy(dtype=float)
+    try:
+        values[~missing] = series[~missing].to_numpy(dtype=float)
+    except OverflowError as error:
+        raise DesignError(f"Column {name} holds whole numbers too large to compute with.") from error
     return values
 
 

@@ -247,3 +247,30 @@ def test_random_blocks(data):
 def test_group_codes_of_combinations_have_no_gaps(data):
     codes, levels = group_codes(["g", "flag"], data)
     assert sorted(set(codes)) == list(range(len(levels)))
+
+
+def test_columns_whose_name_is_no_text_are_absent(data):
+    with pytest.raises(FormulaError, match="1 column is not in the data:\n  3"):
+        build_design("y ~ `3`", data.rename(columns={"x": 3}))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([10**400, 1] * (N // 2), "whole numbers too large"),
+        ([1, "1"] * (N // 2), "holds mixed-integer values"),
+        ([1 + 2j, 3j] * (N // 2), "holds complex values"),
+        ([[1], [2]] * (N // 2), "holds mixed values"),
+    ],
+)
+def test_columns_that_are_neither_numbers_nor_text_are_refused(data, values, message):
+    data["odd"] = pd.Series(values, dtype=object)
+    with pytest.raises(DesignError, match=message):
+        build_design("y ~ odd", data)
+
+
+def test_the_same_index_twice_is_no_trouble(data):
+    data.index = [0] * N
+    data.iloc[2, data.columns.get_loc("x")] = np.nan
+    design = build_design("y ~ x + edu", data)
+    assert design.used.tolist() == [0, 1, *range(3, N)]
