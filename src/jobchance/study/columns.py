@@ -14,6 +14,7 @@ from jobchance.study.problems import Problem
 from jobchance.study.raw import TEXT_DTYPE, RawColumn
 from jobchance.study.schema import Field, load_codelist
 from jobchance.study.suspicious import (
+    NOT_FINITE,
     NUMBER,
     count_control_characters,
     count_formulas,
@@ -21,11 +22,24 @@ from jobchance.study.suspicious import (
 )
 
 ISO_DATE = "%Y-%m-%d"
+# Rules whose cells become null here.
+CONVERSION_RULES = frozenset(
+    (
+        "integer",
+        "number",
+        "decimal_mixed",
+        "not_finite",
+        "boolean",
+        "date",
+        "date_mixed",
+        "date_serial",
+        "date_time",
+    )
+)
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 _DATE_LIKE = re.compile(r"\d{1,4}[-./ ]\d{1,2}[-./ ]\d{1,4}|\d{8}")
 _SERIAL = re.compile(r"[1-9]\d{4}(\.0+)?")
-_NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?|1\.#(inf|qnan))", re.IGNORECASE)
 _FIRST_DAY, _LAST_DAY = date(1700, 1, 1), date(2200, 12, 31)
 
 
@@ -91,10 +105,10 @@ def convert_extra(
         if all(day is not None and day <= _LAST_DAY for day in days):
             return _spread(days, column, "date"), found
     mark = "." if column.kind == "number" else decimal or "."
-    finite = [text for text in column.texts if not _NOT_FINITE.fullmatch(text)]
+    finite = [text for text in column.texts if not NOT_FINITE.fullmatch(text)]
     if not finite or not all(_is_plain_number(text, mark) for text in finite):
         return column.to_text(), found
-    n_not_finite = column.count(_NOT_FINITE.fullmatch)
+    n_not_finite = column.count(NOT_FINITE.fullmatch)
     if n_not_finite:
         found.append(Problem("not_finite", table, name, n_not_finite))
     numbers = [_parse_number(text, mark) for text in column.texts]
@@ -151,7 +165,7 @@ def _number(column: RawColumn, field: Field, decimal: str | None, date_format: s
     """Numbers with one decimal mark, finite and in range."""
     mark, mixed = _decimal_mark(column, decimal)
     numbers = [_parse_number(text, mark) for text in column.texts]
-    not_finite = _mask(column, _NOT_FINITE.fullmatch)
+    not_finite = _mask(column, NOT_FINITE.fullmatch)
     unread = np.array([number is None for number in numbers], dtype=bool) & ~not_finite
     rules: _Rules = {"not_finite": (not_finite, {})}
     if mixed is None:
@@ -168,7 +182,7 @@ def _integer(column: RawColumn, field: Field, decimal: str | None, date_format: 
     mark, _ = _decimal_mark(column, decimal)
     numbers = [_parse_number(text, mark) for text in column.texts]
     whole = [number if number is not None and number == int(number) else None for number in numbers]
-    not_finite = _mask(column, _NOT_FINITE.fullmatch)
+    not_finite = _mask(column, NOT_FINITE.fullmatch)
     unread = np.array([number is None for number in whole], dtype=bool) & ~not_finite
     rules: _Rules = {"not_finite": (not_finite, {}), "integer": (unread, {})}
     if field.allowed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from jobchance.errors import SchemaError, SpecError
+from jobchance.study.columns import CONVERSION_RULES
 from jobchance.study.conform import conform_table, conform_tables
 from jobchance.study.files import ENDINGS, read_file
 from jobchance.study.instrument import Instrument, read_instrument
@@ -59,7 +61,13 @@ def load_folder(path: Path, data: Path | None) -> Loaded:
     ]
     through, problems = _data_through(spec.data_through, tables)
     found += problems
-    found += check_tables(tables, instrument=instrument, analysis=spec.analysis, through=through)
+    found += check_tables(
+        tables,
+        instrument=instrument,
+        analysis=spec.analysis,
+        through=through,
+        unread=_unread_columns(found),
+    )
     report = make_report(found)
     if not report.ok or instrument is None or through is None:
         return Loaded(None, report, spec.language)
@@ -85,7 +93,11 @@ def check_study(study: Study) -> ValidationReport:
         if name not in study.tables
     ]
     found += check_tables(
-        tables, instrument=study.instrument, analysis=study.analysis, through=study.data_through
+        tables,
+        instrument=study.instrument,
+        analysis=study.analysis,
+        through=study.data_through,
+        unread=_unread_columns(found),
     )
     return make_report(found)
 
@@ -96,6 +108,7 @@ def check_tables(
     instrument: Instrument | None,
     analysis: Analysis,
     through: date | None,
+    unread: AbstractSet[tuple[str, str]] = frozenset(),
 ) -> list[Problem]:
     """Check conformed tables against each other and against what `[analysis]` asks for.
 
@@ -109,11 +122,13 @@ def check_tables(
         Belief item and covariates must exist.
     through : date or None
         Last day of the data; `None` (not known, reported elsewhere) leaves the upper date limit open.
+    unread : set of (table, column)
+        Columns with cells that did not convert.
     """
     if instrument is not None:
         tables = with_items(tables, instrument)
     coverage = Coverage(through or date(2200, 12, 30), _extract_days(tables))
-    return check_rules(tables, coverage) + _check_analysis(tables, analysis)
+    return check_rules(tables, coverage, unread=unread) + _check_analysis(tables, analysis)
 
 
 def with_items(tables: Mapping[str, pd.DataFrame], instrument: Instrument) -> dict[str, pd.DataFrame]:
@@ -147,7 +162,8 @@ def _read_tables(spec: StudySpec, folder: Path) -> tuple[dict[str, pd.DataFrame]
         present.add(name)
         frame, problems = _read_table(path, table)
         found += problems
-        if frame is not None:
+        # Rows that could not be split are gone; to compare with the rest would blame the other tables.
+        if frame is not None and not any(problem.rule == "ragged_rows" for problem in problems):
             tables[name] = frame
     return tables, present, found
 
@@ -193,6 +209,11 @@ def _wanted(table: TableSpec) -> set[str] | None:
         return None
     names = {*load_schemas()[table.table].names, *table.columns.values(), *table.items.values(), *table.keep}
     return {name.lower() for name in names}
+
+
+def _unread_columns(found: list[Problem]) -> set[tuple[str, str]]:
+    """Columns with cells that did not convert to their type."""
+    return {(problem.table, problem.column) for problem in found if problem.rule in CONVERSION_RULES}
 
 
 def _data_through(

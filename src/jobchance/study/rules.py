@@ -7,6 +7,7 @@ cells that did not convert are null by then, have their own problem, and are pas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 
@@ -34,7 +35,9 @@ class Coverage:
 Check = Callable[[Tables, Rule, Coverage], Iterator[Problem]]
 
 
-def check_rules(tables: Tables, coverage: Coverage) -> list[Problem]:
+def check_rules(
+    tables: Tables, coverage: Coverage, *, unread: AbstractSet[tuple[str, str]] = frozenset()
+) -> list[Problem]:
     """Run every rule whose tables are there.
 
     Parameters
@@ -43,6 +46,9 @@ def check_rules(tables: Tables, coverage: Coverage) -> list[Problem]:
         Conformed tables (`conform_table`).
     coverage : Coverage
         How far the data reach.
+    unread : set of (table, column)
+        Columns with cells that did not convert; rules on empty cells would count those once more, so they
+        wait.
 
     Returns
     -------
@@ -52,9 +58,16 @@ def check_rules(tables: Tables, coverage: Coverage) -> list[Problem]:
     found: list[Problem] = []
     for name, check in CHECKS.items():
         rule = load_rules()[name]
+        if rule.parameters.get("reads_empty_cells") and _columns_of(rule) & unread:
+            continue
         if all(_has(tables, table, columns) for table, columns in rule.needs.items()):
             found += [problem for problem in check(tables, rule, coverage) if problem.n]
     return found
+
+
+def _columns_of(rule: Rule) -> set[tuple[str, str]]:
+    """Every column that a rule reads."""
+    return {(table, column) for table, columns in rule.needs.items() for column in columns}
 
 
 def _has(tables: Tables, table: str, columns: tuple[str, ...]) -> bool:

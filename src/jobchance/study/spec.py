@@ -243,6 +243,8 @@ def _check_columns(table: str, keys: dict[str, Any], section: str) -> list[Probl
         # Columns of the user's own are welcome; a name close to one of ours is a slip of the pen.
         slips = [name for name in keys.get(key, {}) if name not in own and _is_slip(name, own)]
         found += _unknown_keys(slips, own, f"{section} {key}")
+        if slips:
+            keys[key] = {name: value for name, value in keys[key].items() if name not in slips}
     inner = {"columns": str, "values": dict, "items": str}
     for key, kind in inner.items():
         wrong = [name for name, value in keys.get(key, {}).items() if not isinstance(value, kind)]

@@ -17,6 +17,7 @@ import numpy as np
 from jobchance.study.raw import RawColumn
 
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?|1\.#(inf|qnan))", re.IGNORECASE)
 _FORMULA = re.compile(r"[=@\t\r]|[+\-].")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ufeff\ufffd]")
 # The borders keep out parts of longer marks: hashes, UUIDs, decimal numbers.
@@ -28,8 +29,10 @@ _NORWEGIAN_2 = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
 
 
 def count_formulas(column: RawColumn) -> int:
-    """Rows whose text a spreadsheet may run as a formula; plain numbers such as -1 are not."""
-    return column.count(lambda text: _FORMULA.match(text) and not NUMBER.fullmatch(text))
+    """Rows whose text a spreadsheet may run as a formula; numbers such as -1 or -inf are not."""
+    return column.count(
+        lambda text: _FORMULA.match(text) and not NUMBER.fullmatch(text) and not NOT_FINITE.fullmatch(text)
+    )
 
 
 def count_control_characters(column: RawColumn) -> int:
