@@ -18,7 +18,7 @@ _SLACK = 1.5  # pixels at 300 dpi: antialiasing
 
 def drawn_texts(fig: Figure) -> list[tuple[str, Bbox]]:
     """Every visible, non-empty text of the figure with its box in pixels."""
-    fig.canvas.draw()
+    fig.draw_without_rendering()
     renderer = fig.canvas.get_renderer()
     found = []
     for text in _texts(fig):

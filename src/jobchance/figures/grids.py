@@ -164,5 +164,5 @@ def _drop_tight(inside: list[tuple[Text, Rectangle]], renderer: RendererBase) ->
     """Hide numbers that are wider than their segment in the final layout."""
     for text, box in inside:
         text.set_visible(True)
-        text.set_visible(text.get_window_extent(renderer).width <= box.get_window_extent(renderer).width - 4)
+        text.set_visible(text.get_window_extent(renderer).width <= box.get_window_extent(renderer).width)
     return 0.0

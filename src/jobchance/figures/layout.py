@@ -108,6 +108,8 @@ class _Frame:
         self._figure, self._renderer = figure, renderer
         self._margin = style.MARGIN_CM * style.CM * figure.dpi
         self._width = figure.bbox.width - 2 * self._margin
+        # Other resolutions and pdf set type up to one per cent wider than it is measured here.
+        self._text_width = 0.985 * self._width
         words = figure.description
         note, source = (label(f"word.{word}", words.lang) for word in ("note", "source"))
         self._above = self._blocks(
@@ -156,7 +158,7 @@ class _Frame:
 
     def _block(self, text: str, size: float, weight: str, colour: str) -> _Block:
         font = FontProperties(family="sans-serif", size=size, weight=weight)
-        lines = wrap(text, self._width, font, self._renderer)
+        lines = wrap(text, self._text_width, font, self._renderer)
         artist = _frame_text(self._figure, lines, 0.0, 0.0, font, colour, va="top")
         return _Block(artist, artist.get_window_extent(self._renderer).height)
 
@@ -225,7 +227,7 @@ def _draw_key_row(figure: CatalogueFigure, row: list[_PlacedKey], left: float, t
         x = left + max(placed.x, 0.0)
         if placed.x >= 0:
             _draw_swatch(figure, placed.entry, x, middle, em)
-        _frame_text(figure, placed.text, x + 2 * em, middle, font, style.INK, va="center")
+        _frame_text(figure, placed.text, x + 2 * em, middle, font, style.INK, va="center_baseline")
 
 
 def _draw_swatch(figure: CatalogueFigure, entry: KeyEntry, x: float, y: float, em: float) -> None:

@@ -13,7 +13,7 @@ WORDS = (
     "Beskæftigelsesmedarbejderens langsigtede arbejdsmarkedsparathedsvurdering af borgeren set i forhold til "
     "helbredsmestring, jobsøgningsadfærd og $5 i \\alpha_1 {klammer}"
 )
-LENGTHS = (1, 40, 130, 900)
+LENGTHS = (1, 130, 900)
 
 
 def words(length):
