@@ -9,8 +9,7 @@ import pandas as pd
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
 from jobchance.figures._captions import note
-from jobchance.figures._overlay import hollow_markers, source_keys
-from jobchance.figures._published import published_belief
+from jobchance.figures._overlay import draw_overlay, published_belief, source_keys
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
@@ -71,7 +70,7 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     overlay = published_belief(frame, bars)
     order = list(bars["level"])
     places = [(found.value, float(order.index(level))) for level, found in overlay.items()]
-    hollow_markers(ax, places, list(overlay.values()), lang=lang)
+    draw_overlay(ax, places, overlay.values(), lang=lang)
     return finish(figure, _describe(frame, bars, overlay, lang))
 
 
@@ -116,7 +115,7 @@ def _describe(
         source=phrase.source(frame, lang),
         alt=label(f"figure.{NAME}.alt", lang, values=values, **fill),
         units={"estimate": "share", "N_citizens": "citizens"},
-        published=source_keys(list(overlay.values())),
+        published=source_keys(overlay.values()),
     )
 
 

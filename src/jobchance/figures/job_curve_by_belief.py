@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
 from jobchance.figures._captions import hidden
-from jobchance.figures._overlay import hollow_markers, source_keys
-from jobchance.figures._published import published_belief
+from jobchance.figures._overlay import draw_overlay, published_belief, source_keys
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import MISSING, Formatter
 from jobchance.labels.load import label
@@ -65,9 +64,7 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     ax.set_xlabel(label(f"{_KEY}.axis", lang))
     phrase.say_association(ax, lang)
     overlay = published_belief(frame, curves) if len(curves) else {}
-    hollow_markers(
-        ax, [(horizon, found.value) for found in overlay.values()], list(overlay.values()), lang=lang
-    )
+    draw_overlay(ax, [(horizon, found.value) for found in overlay.values()], overlay.values(), lang=lang)
     _draw_table(table, frame, levels, weeks, lang)
     return finish(figure, _describe(frame, overlay, lang))
 
@@ -199,7 +196,7 @@ def _describe(frame: pd.DataFrame, overlay: Mapping[str, PublishedValue], lang: 
         source=phrase.source(frame, lang),
         alt=label(f"{_KEY}.alt", lang, weeks=weeks, values=phrase.full_stop(text.listing(values)), **fill),
         units={"week": "weeks", "estimate": "share"},
-        published=source_keys(list(overlay.values())),
+        published=source_keys(overlay.values()),
     )
 
 

@@ -7,8 +7,7 @@ import pandas as pd
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
 from jobchance.figures._captions import note
-from jobchance.figures._overlay import hollow_markers, source_keys
-from jobchance.figures._published import published
+from jobchance.figures._overlay import draw_overlay, published, source_keys
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
@@ -43,7 +42,7 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     ax.set_xlabel(phrase.outcome_share(frame, lang))
     order = list(bars["level"])
     places = [(found.value, float(order.index(level))) for level, found in overlay.items()]
-    hollow_markers(ax, places, list(overlay.values()), lang=lang)
+    draw_overlay(ax, places, overlay.values(), lang=lang)
     phrase.say_association(ax, lang)
     return finish(figure, _describe(frame, bars, overlay, lang))
 
@@ -118,7 +117,7 @@ def _describe(
             f"{_KEY}.alt", lang, values=phrase.full_stop(text.listing(values)), difference=difference, **fill
         ),
         units={"estimate": "share"},
-        published=source_keys(list(overlay.values())),
+        published=source_keys(overlay.values()),
     )
 
 
