@@ -36,7 +36,10 @@ def published_belief(frame: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Publi
     """
     if phrase.constant(frame, "construct") != "caseworker_belief":
         return {}
-    ends = {"p_job_1y_belief_low": str(rows["level"].iloc[0]), "p_job_1y_belief_high": phrase.last_answer(rows)}
+    ends = {
+        "p_job_1y_belief_low": str(rows["level"].iloc[0]),
+        "p_job_1y_belief_high": phrase.last_answer(rows),
+    }
     found = {level: published(frame, key) for key, level in ends.items()}
     return {level: value for level, value in found.items() if value is not None}
 

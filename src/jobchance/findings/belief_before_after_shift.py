@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.disclosure.protect import protect
 from jobchance.findings.answers import belief_steps, step_label, steps
-from jobchance.findings.cells import hide_small_cells
 from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
 from jobchance.findings.model import Finding
 from jobchance.models.glm import fit_glm
@@ -60,10 +60,8 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         raise ValueError("belief_before_after_shift needs a panel; ask needs() first")
     item = belief_item(study)
     pairs = _pairs(study, panel)
-    cells = hide_small_cells(
-        _cells(item, pairs[pairs["shift"] == 1]), ["direction"], policy=policy, values=("estimate", "N_pairs")
-    ).drop(columns="direction")
-    frame = pd.concat([cells, _summary(pairs)], ignore_index=True)
+    cells = protect(_cells(item, pairs[pairs["shift"] == 1]), policy, output=NAME, totals=["direction"])
+    frame = pd.concat([cells.drop(columns="direction"), _summary(pairs)], ignore_index=True)
     frame["suppressed"] = frame["suppressed"].eq(True)
     frame = add_context(
         frame.assign(item=item.item_id),
@@ -110,7 +108,7 @@ def _cells(item: Item, pairs: pd.DataFrame) -> pd.DataFrame:
                 | {"estimate": len(part) / len(pairs), "conf_low": np.nan, "conf_high": np.nan}
                 | {"N_pairs": len(part)}
                 | counts(part)
-                | {"direction": int(np.sign(int(after) - int(before)))}
+                | {"direction": ("same", "up", "down")[int(np.sign(int(after) - int(before)))]}
             )
     return pd.DataFrame(records)
 
@@ -123,7 +121,7 @@ def _summary(pairs: pd.DataFrame) -> pd.DataFrame:
             low_mid_high = _interval(part, quantity)
             records.append(_record(quantity, group, low_mid_high, part))
         fit = fit_glm(f"{quantity} ~ shift", pairs, family="gaussian", vcov=Cluster("caseworker_id"))
-        low, high = (float(end) for end in fit.conf_int().loc["shift"])
+        low, high = (float(end) for end in fit.conf_int().loc["shift"].to_numpy(dtype=float))
         records.append(_record(quantity, "difference", (float(fit.params["shift"]), low, high), pairs))
     return pd.DataFrame(records)
 

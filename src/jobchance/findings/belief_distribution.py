@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.disclosure.protect import protect
 from jobchance.findings.answers import DONT_KNOW, belief_steps, step_label, steps
-from jobchance.findings.cells import hide_small_cells
 from jobchance.findings.context import add_context, cluster_labels, first_at_risk, interval_key
 from jobchance.findings.model import Finding
 from jobchance.numerics.proportions import share
@@ -63,7 +63,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     frame = frame[first + [column for column in frame if column not in first]].assign(
         N_answers=int(rows["citizen_id"].nunique())
     )
-    frame = hide_small_cells(frame, (), policy=policy)
+    frame = protect(frame, policy, output=NAME, totals=())
     frame = frame.assign(
         item=item.item_id,
         instrument=study.instrument.name,

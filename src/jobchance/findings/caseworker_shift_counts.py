@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.cells import hide_small_cells
+from jobchance.disclosure.protect import protect
 from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
 from jobchance.findings.model import Finding
 from jobchance.numerics.proportions import share
@@ -50,7 +50,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     levels = [*(str(n) for n in range(MOST)), f"{MOST}+"]
     frame = pd.DataFrame([_record(citizens, level) for level in [*levels, "any"]])
     split = frame["shifts"].isin(["0", "any"]).map({True: "any or none", False: "how many"})
-    frame = hide_small_cells(frame.assign(_split=split), ["_split"], policy=policy).drop(columns="_split")
+    frame = protect(frame.assign(_split=split), policy, output=NAME, totals=["_split"]).drop(columns="_split")
     frame = frame.assign(instrument=study.instrument.name)
     frame = add_context(
         frame,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.disclosure.protect import protect
 from jobchance.findings.answers import (
     DONT_KNOW,
     construct_answers,
@@ -13,7 +14,6 @@ from jobchance.findings.answers import (
     items_of,
     steps,
 )
-from jobchance.findings.cells import hide_small_cells
 from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
 from jobchance.findings.model import Finding
 from jobchance.numerics.proportions import share
@@ -34,7 +34,8 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     """Share on each step of each indicator at the citizen's first measurement, by respondent.
 
     Steps are shares of the answers that chose a step, so that they add up to one; "don't know" stands apart
-    as a share of all answers (`base` says which).
+    as a share of all answers (`base` = `steps` or `answers`). The two highest steps together have a row of
+    their own (`base` = `high`, `level` = `"4+5"`), unless one of them is hidden.
 
     Parameters
     ----------
@@ -60,7 +61,10 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         if (construct.construct_id, respondent) in by_bar
     ]
     frame = pd.concat(bars, ignore_index=True)
-    frame = hide_small_cells(frame, ["construct", "respondent"], policy=policy)
+    cells = frame["base"] != "high"
+    shown = protect(frame[cells], policy, output=NAME, totals=["construct", "respondent"])
+    sums = _without_hidden(frame[~cells], shown).assign(suppressed=False)
+    frame = pd.concat([shown, sums]).sort_index()
     frame = add_context(
         frame,
         study,
@@ -85,19 +89,32 @@ def _bar(study: Study, answers: pd.DataFrame, *, construct: Construct, responden
     """The steps of one construct for one respondent, and "don't know" where the question offers it."""
     items = items_of(study, construct.construct_id, respondent)
     stepped = answers[~answers["dont_know"]]
-    records = [_cell(stepped, level, base="steps") for level in steps(items[0])]
+    records = [_cell(stepped, [level], base="steps") for level in steps(items[0])]
     if any(item.has_dont_know for item in items):
-        records.append(_cell(answers, DONT_KNOW, base="answers"))
+        records.append(_cell(answers, [DONT_KNOW], base="answers"))
+    records.append(_cell(stepped, steps(items[0])[-2:], base="high"))
     described = construct_columns(study, construct, respondent)
     cells = pd.DataFrame([described | record for record in records])
     return cells.assign(N_answers=len(answers), rounded=bool(answers["rounded"].any()))
 
 
-def _cell(answers: pd.DataFrame, level: str, *, base: str) -> dict[str, object]:
-    chosen = answers["level"] == level
+def _without_hidden(high: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The sums over the two highest steps, without those in which one of the two is hidden."""
+    keys = ["construct", "respondent"]
+    steps_hidden = cells[(cells["base"] == "steps") & cells["suppressed"]]
+    lost = {
+        (row["construct"], row["respondent"])
+        for _, row in high.merge(steps_hidden, on=keys, suffixes=("", "_cell")).iterrows()
+        if row["level_cell"] in row["level"].split("+")
+    }
+    return high[[pair not in lost for pair in zip(high["construct"], high["respondent"], strict=True)]]
+
+
+def _cell(answers: pd.DataFrame, levels: list[str], *, base: str) -> dict[str, object]:
+    chosen = answers["level"].isin(levels)
     result = share(chosen, cluster=cluster_labels(answers))
     return {
-        "level": level,
+        "level": "+".join(levels),
         "base": base,
         "share": result.estimate,
         "conf_low": result.conf_low,

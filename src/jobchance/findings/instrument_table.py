@@ -37,10 +37,10 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     -------
     Finding
         Frame: `construct number construct_da construct_en core7 construct_status items_citizen
-        items_caseworker items_partner wording_citizen wording_caseworker wording_partner steps instrument
-        instrument_version N_citizens` and the context. `items_...` counts questions, `wording_...` is
-        the least certain status among them (empty without a question), `steps` the answer scale as text;
-        `N_citizens` is everyone measured with the instrument.
+        items_caseworker items_partner wording_citizen wording_caseworker wording_partner scale_status steps
+        instrument instrument_version N_citizens` and the context. `items_...` counts questions (as text),
+        `wording_...` and `scale_status` are the least certain status among them (empty without a question),
+        `steps` is the answer scale as text; `N_citizens` is everyone measured with the instrument.
     """
     table = forms(study)
     frame = pd.DataFrame([_row(study, construct) for construct in constructs_of(study)])
@@ -69,11 +69,12 @@ def _row(study: Study, construct: Construct) -> dict[str, object]:
             "core7": "yes" if construct.core7 else "no",
             "construct_status": construct.status,
         }
-        | {f"items_{side}": len(items) for side, items in sides.items()}
+        | {f"items_{side}": str(len(items)) for side, items in sides.items()}
         | {
             f"wording_{side}": _least_certain([i.wording_status for i in items])
             for side, items in sides.items()
         }
+        | {"scale_status": _least_certain([i.scale_status for items in sides.values() for i in items])}
         | {"steps": "; ".join(f"{low:g}–{high:g}" + ("" if steps else "*") for low, high, steps in scales)}
     )
 

@@ -106,13 +106,13 @@ def _trend(rows: pd.DataFrame, *, level: float) -> dict[str, object]:
     labels = cluster_labels(rows)
     clustered = rows.assign(cluster=rows["citizen_id"] if labels is None else labels)
     fit = fit_glm("outcome ~ step", clustered, family="gaussian", vcov=Cluster("cluster"))
-    low, high = (float(end) for end in fit.conf_int(level).loc["step"])
+    low, high = fit.conf_int(level).loc["step"].to_numpy(dtype=float)
     return {
         "quantity": "trend",
         "level": "all",
         "estimate": float(fit.params["step"]),
-        "conf_low": low,
-        "conf_high": high,
+        "conf_low": float(low),
+        "conf_high": float(high),
         "conf_level": level,
         "N_rows": len(rows),
     } | counts(rows, outcome="outcome")

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.disclosure.protect import protect
 from jobchance.findings.answers import (
     construct_answers,
     construct_columns,
@@ -15,10 +16,9 @@ from jobchance.findings.answers import (
     step_label,
     steps,
 )
-from jobchance.findings.cells import hide_small_cells
 from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
 from jobchance.findings.model import Finding
-from jobchance.indicator.agreement import icc_agreement, weighted_kappa
+from jobchance.numerics.agreement import icc_agreement, weighted_kappa
 from jobchance.numerics.proportions import share
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.instrument import Construct
@@ -60,12 +60,10 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     if construct is None:
         raise ValueError("rater_agreement_heatmap needs a question that both answer; ask needs() first")
     pairs = _pairs(construct_answers(study), construct.construct_id)
-    cells = hide_small_cells(
-        _cells(study, construct, pairs), ["distance"], policy=policy, values=("estimate", "N_pairs")
-    ).drop(columns="distance")
+    cells = protect(_cells(study, construct, pairs), policy, output=NAME, totals=["distance"])
     described = construct_columns(study, construct, "citizen")
     described.pop("respondent")
-    frame = pd.concat([cells, _summary(pairs)], ignore_index=True)
+    frame = pd.concat([cells.drop(columns="distance"), _summary(pairs)], ignore_index=True)
     for column, value in described.items():
         frame[column] = value
     frame["suppressed"] = frame["suppressed"].eq(True)
@@ -120,7 +118,7 @@ def _cells(study: Study, construct: Construct, pairs: pd.DataFrame) -> pd.DataFr
                 | {"estimate": len(part) / len(pairs), "conf_low": np.nan, "conf_high": np.nan}
                 | {"N_pairs": len(part)}
                 | counts(part)
-                | {"distance": min(abs(int(own) - int(other)), 2)}
+                | {"distance": ("same", "near", "far")[min(abs(int(own) - int(other)), 2)]}
             )
     return pd.DataFrame(records)
 
@@ -131,10 +129,14 @@ def _summary(pairs: pd.DataFrame) -> pd.DataFrame:
     clusters = cluster_labels(pairs)
     same = share(rater == citizen, cluster=clusters)
     near = share(np.abs(rater - citizen) <= 1, cluster=clusters)
+    kappa = weighted_kappa(rater, citizen, cluster=clusters)
+    icc = icc_agreement(np.column_stack([rater, citizen]), cluster=clusters)
     estimates: list[tuple[str, float, float, float]] = [
         ("agreement", same.estimate, same.conf_low, same.conf_high),
         ("within_one", near.estimate, near.conf_low, near.conf_high),
         ("chance", _chance(rater, citizen), np.nan, np.nan),
+        ("kappa", kappa.estimate, kappa.conf_low, kappa.conf_high),
+        ("icc", icc.estimate, icc.conf_low, icc.conf_high),
     ]
     whole = {"N_pairs": len(pairs)} | counts(pairs)
     return pd.DataFrame(

@@ -44,9 +44,9 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     """
     table = forms(study)
     records = [*_people(study, table), *_forms(study, table), *_follow_up(study)]
-    frame = pd.DataFrame(records, columns=["quantity", "unit", "value", "value_to", "N_citizens"])
+    frame = pd.DataFrame(records, columns=["quantity", "unit", "value", "value_to"])
     frame = frame.assign(
-        N_citizens=frame["N_citizens"].fillna(table["citizen_id"].nunique()).astype(int),
+        N_citizens=int(table["citizen_id"].nunique()),
         instrument=study.instrument.name,
     )
     frame = add_context(
@@ -80,6 +80,7 @@ def _forms(study: Study, table: pd.DataFrame) -> list[dict[str, object]]:
         records.append(
             _count(f"forms_{respondent}", len(part)) | {"N_citizens": part["citizen_id"].nunique()}
         )
+    records.append(_count("forms_all", len(table)))
     records.append(_count("ratings", int(rating["value"].notna().sum() + _unsure(rating))))
     waves = table.drop_duplicates(["citizen_id", "wave"]).groupby("citizen_id").size()
     records.append({"quantity": "waves", "unit": "per_citizen", "value": float(waves.mean())})
@@ -95,8 +96,7 @@ def _follow_up(study: Study) -> list[dict[str, object]]:
     if table is None or table.empty:
         return []
     weeks = (table["observed_to"] - table["observed_from"]).dt.days / 7
-    mean = {"quantity": "follow_up", "unit": "weeks", "value": float(weeks.mean())}
-    return [mean | {"N_citizens": int(table["citizen_id"].nunique())}]
+    return [{"quantity": "follow_up", "unit": "weeks", "value": float(weeks.mean())}]
 
 
 def _count(quantity: str, n: int) -> dict[str, object]:

@@ -15,6 +15,7 @@ from jobchance.study.model import Study
 
 NAME = "wave_flow"
 AT_LEAST = (2, 3, 4, 5)
+MOST_WAVES = 10  # more do not fit beside one another on a page
 
 
 def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
@@ -27,8 +28,9 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     """Citizens per wave, in all and by who filled in a form, and the share with at least k waves.
 
     Two neighbouring waves differ by those who dropped out, so the last waves are pooled ("8+" = citizens
-    with a form in wave 8 or later) until every step down is nobody or at least `min_persons`. A respondent's
-    count that differs from the wave's total by fewer is hidden.
+    with a form in wave 8 or later) until every step down is nobody or at least `min_persons`, and no
+    more than ten waves remain. A respondent's
+    count that differs by fewer from the wave's total, or from that respondent's count before, is hidden.
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
 def _pooled_from(citizens: pd.DataFrame, *, least: int) -> int:
     """First wave of the pooled tail; the last wave itself where nothing needs pooling."""
     waves = sorted(int(wave) for wave in citizens["wave"].unique())
-    for first in reversed(waves):
+    for first in reversed(waves[:MOST_WAVES]):
         sizes = [int((citizens["wave"] == wave).sum()) for wave in waves if wave < first]
         sizes.append(int(citizens.loc[citizens["wave"] >= first, "citizen_id"].nunique()))
         steps = [abs(a - b) for a, b in pairwise(sizes)]
@@ -90,6 +92,7 @@ def _wave_records(table: pd.DataFrame, pooled_from: int, *, least: int) -> list[
     pooled = table.assign(wave=table["wave"].clip(upper=pooled_from))
     baseline = int(table.loc[table["wave"] == table["wave"].min(), "citizen_id"].nunique())
     records: list[dict[str, object]] = []
+    shown: dict[object, int] = {}  # a respondent's latest count that is not hidden
     for wave in sorted(int(number) for number in pooled["wave"].unique()):
         part = pooled[pooled["wave"] == wave]
         level = f"{wave}+" if wave == pooled_from and last > pooled_from else f"{wave}"
@@ -97,7 +100,10 @@ def _wave_records(table: pd.DataFrame, pooled_from: int, *, least: int) -> list[
         records.append(_wave_record("any", level, total, baseline))
         for respondent, own in part.groupby("respondent", sort=True):
             n = int(own["citizen_id"].nunique())
-            hidden = 0 < n < least or 0 < total - n < least
+            step = abs(shown.get(respondent, n) - n)
+            hidden = 0 < n < least or 0 < total - n < least or 0 < step < least
+            if not hidden:
+                shown[respondent] = n
             record = _wave_record(str(respondent), level, n, baseline)
             records.append(
                 record | ({"N_citizens": None, "share": None, "suppressed": True} if hidden else {})
