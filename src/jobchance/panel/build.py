@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from jobchance.errors import DesignError, SpecError
 from jobchance.indicator.optimism import leave_one_out_optimism
@@ -13,11 +14,13 @@ from jobchance.indicator.scores import score_scale, turned
 from jobchance.options import check_option
 from jobchance.panel.beliefs import belief_item, belief_rows
 from jobchance.panel.covariates import covariate_columns
+from jobchance.panel.describe import describe_rows, panel_meta
 from jobchance.panel.flow import SampleFlow
 from jobchance.panel.model import AnalysisPanel
 from jobchance.panel.windows import Observed, observe_outcome
 from jobchance.study.model import Study
 
+_LONGEST = 5200  # a hundred years; more is a slip of the keyboard
 AT_RISK = ("not_in_job", "all")
 COLUMNS = (
     "measurement_id",
@@ -128,8 +131,8 @@ def build_panel(
     _require_rows(flow)
     _require_supported(observed, keep, outcome=rule, horizon_weeks=horizon)
     frame = _with_parts(frame)[list(COLUMNS)].join(chosen, on="citizen_id")
-    flow = _describe(flow, frame)
-    meta = _meta(study, frame, observed, keep, rule=rule, horizon_weeks=horizon, at_risk=risk)
+    flow = describe_rows(flow, frame)
+    meta = panel_meta(study, frame, observed, keep, rule=rule, horizon_weeks=horizon, at_risk=risk)
     return AnalysisPanel(frame, flow.frame, meta | {"covariates": tuple(chosen.columns)})
 
 
@@ -141,8 +144,9 @@ def _outcome(study: Study, outcome: str) -> str:
 
 
 def _horizon(weeks: int) -> int:
-    if isinstance(weeks, bool) or int(weeks) != weeks or weeks < 1:
-        raise SpecError(f"horizon_weeks={weeks!r} must be a whole number of weeks, at least 1.")
+    whole = isinstance(weeks, int | np.integer) and not isinstance(weeks, bool)
+    if not whole or not 1 <= weeks <= _LONGEST:
+        raise SpecError(f"horizon_weeks={weeks!r} must be a whole number of weeks from 1 to {_LONGEST}.")
     return int(weeks)
 
 
@@ -198,7 +202,9 @@ def _require_rows(flow: SampleFlow) -> None:
             raise DesignError(f"no rows are left for the panel after the step {step!r} ({reason}).")
 
 
-def _require_supported(observed: Observed, keep: np.ndarray, *, outcome: str, horizon_weeks: int) -> None:
+def _require_supported(
+    observed: Observed, keep: NDArray[np.bool_], *, outcome: str, horizon_weeks: int
+) -> None:
     """Refuse a horizon that some events cannot be placed in, or that no row has a complete window for."""
     weeks = observed.supported_weeks[keep]
     unplaced = observed.unplaced[keep] & ~observed.event_observed[keep]
@@ -216,57 +222,3 @@ def _require_supported(observed: Observed, keep: np.ndarray, *, outcome: str, ho
             f"outcome {outcome!r} with horizon_weeks={horizon_weeks}: no row has a complete window; the "
             f"longest unbroken outcome information after a measurement is {int(weeks.max())} full weeks."
         )
-
-
-def _describe(flow: SampleFlow, frame: pd.DataFrame) -> SampleFlow:
-    """The last line of the sample, and the rows in it that have no outcome, no number or no optimism."""
-    flow = flow.add("panel", frame, reason="panel")
-    flow = flow.add("of_which_censored", frame[frame["censored"]], reason="censored")
-    flow = flow.add("of_which_dont_know", frame[frame["belief_dont_know"]], reason="dont_know")
-    return flow.add("of_which_no_optimism", frame[frame["optimism"].isna()], reason="no_optimism")
-
-
-def _meta(
-    study: Study,
-    frame: pd.DataFrame,
-    observed: Observed,
-    keep: np.ndarray,
-    *,
-    rule: str,
-    horizon_weeks: int,
-    at_risk: str,
-) -> dict[str, object]:
-    """What the panel is: choices, counts, conventions (keys of `panel.convention.<key>`), no ids."""
-    reasons, counts = np.unique(observed.reason[keep], return_counts=True)
-    respondent = study.analysis.belief_respondent
-    return {
-        "outcome": rule,
-        "horizon_weeks": horizon_weeks,
-        "at_risk": at_risk,
-        "belief_item": study.analysis.belief_item,
-        "belief_respondent": respondent,
-        "study_name": study.name,
-        "study_source": study.source,
-        "study_fingerprint": study.fingerprint,
-        "data_kind": study.data_kind,
-        "data_through": study.data_through,
-        "n_rows": len(frame),
-        "n_citizens": int(frame["citizen_id"].nunique()),
-        "n_caseworkers": int(frame["caseworker_id"].nunique()),
-        "n_jobcentres": int(frame["jobcentre_id"].nunique()),
-        "n_events": int((frame["outcome"] == 1).sum()),
-        "n_censored": int(frame["censored"].sum()),
-        "n_censored_by_reason": {str(r): int(n) for r, n in zip(reasons, counts, strict=True) if r},
-        "n_state_unknown": int((~observed.state_known[keep]).sum()),
-        "conventions": (
-            "window",
-            "outcome",
-            "censoring",
-            f"at_risk_{at_risk}",
-            "weeks_to_outcome",
-            "one_row_per_wave",
-            "dont_know",
-            "expectation",
-            "optimism" if respondent == "caseworker" else "no_optimism",
-        ),
-    }

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobchance.indicator import optimism as module
 from jobchance.indicator.optimism import leave_one_out_optimism, optimism_thirds
 
 
@@ -130,3 +131,16 @@ def test_thirds_leave_rows_without_optimism_out():
     assert thirds.isna().tolist() == [True, False, False, False]
     assert thirds.tolist()[1:] == ["low", "middle", "high"]
     assert optimism_thirds(pd.DataFrame({"optimism": [np.nan]})).isna().all()
+
+
+def test_a_leak_of_own_ratings_is_caught(monkeypatch):
+    """Rule C14 is asserted inside: plain cell means, which hold the citizen's own ratings, do not pass."""
+
+    def plain_cell_means(given, b, *, i, j):
+        cell = module._Sums.by(given.c, b).mean(given.c)
+        own = module._Sums.by(module._key(given.i, given.j), cell)
+        return module._Sums.by(given.j, cell).total(j) - own.total(module._key(i, j))
+
+    monkeypatch.setattr(module, "_cell_means", plain_cell_means)
+    with pytest.raises(AssertionError, match="C14"):
+        leave_one_out_optimism(random_ratings(1))

@@ -282,7 +282,7 @@ def test_own_outcome_codes_are_found_and_unknown_ones_listed(make_study):
         build_panel(make_study([{"citizen_id": "a", "date": MEASURED}], None))
 
 
-@pytest.mark.parametrize("weeks", [0, -1, 2.5, True])
+@pytest.mark.parametrize("weeks", [0, -1, 2.5, True, "52", 10**6])
 def test_horizon_must_be_a_whole_number_of_weeks(make_study, weeks):
     study = make_study([{"citizen_id": "a", "date": MEASURED}], [NOTHING])
     with pytest.raises(SpecError, match="whole number of weeks"):
