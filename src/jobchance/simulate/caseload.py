@@ -19,9 +19,10 @@ from jobchance.simulate.people import Caseworkers, Citizens
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-DROPOUT_RATE = 0.40  # per wave at attrition 1
-DROPOUT_TILT = -0.10  # log rate per unit of theta: those furthest from work drop out a little more
-SHIFT_RATE = 0.62 / 365.25  # per day, apart from caseworkers who leave
+DROPOUT_RATE = 0.405  # per wave at attrition 1
+DROPOUT_TILT = -0.06  # log rate per unit of theta: those furthest from work drop out a little more
+SHIFT_RATE = 2.4 / 365.25  # per day, apart from caseworkers who leave
+SHIFT_SHAPE = 0.4  # gamma shape of its spread over citizens: most have few shifts, some many
 MIN_TENURE = 14  # days
 
 CASEWORKER_LEFT, OTHER_SHIFT, CLOSED, OPEN = range(4)
@@ -79,10 +80,12 @@ def draw_tenures(
     start = citizens.entry.copy()
     caseworker = _draw_caseworker(rng, dials, citizens, caseworkers, active, start, np.full(active.size, -1))
     until = np.minimum(plan.case_end, cal.PROJECT_END)
+    rate = SHIFT_RATE * rng.gamma(SHIFT_SHAPE, 1 / SHIFT_SHAPE, active.size)
     rows = []
     number = 0
     while active.size:
-        shift = start + MIN_TENURE + rng.exponential(1 / SHIFT_RATE, active.size).astype(np.int64)
+        wait = rng.exponential(size=active.size) / np.maximum(rate[active], 1e-9)
+        shift = start + MIN_TENURE + np.minimum(wait, 36500).astype(np.int64)
         left = caseworkers.left[caseworker]
         end = np.minimum(np.minimum(shift, left), until[active])
         ending = np.select([end == until[active], end == left], [CLOSED, CASEWORKER_LEFT], OTHER_SHIFT)

@@ -63,8 +63,8 @@ class Dials:
     n_caseworkers: int
     n_jobcentres: int
     belief_effect: float = 0.0
-    optimism_effect: float = 0.17
-    shift_effect: float = -0.25
+    optimism_effect: float = 0.30
+    shift_effect: float = -0.38
     forecasting_skill: float = 0.9
     sorting: float = 0.0
     attrition: float = 1.0

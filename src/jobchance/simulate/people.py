@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-CULTURE_SHARE = 0.1  # of the variance of alpha, lies between jobcentres
-JOBCENTRE_SD = 0.10  # log hazard of job and of education
+CULTURE_SHARE = 0.04  # of the variance of alpha, lies between jobcentres
+JOBCENTRE_SD = 0.06  # log hazard of job and of education
 CASEWORKER_SD = 0.10  # log hazard, apart from optimism: effort, offers, skill
 LEAVERS = 0.35  # share of caseworkers that leave during the project, and share hired during it
 

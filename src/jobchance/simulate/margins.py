@@ -1,0 +1,255 @@
+"""`published_margins`: what BIP published, computed from a study's tables, beside the published numbers.
+
+Written on its own, from the tables alone, so that it checks the simulator without the panel's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jobchance.indicator.optimism import THIRDS, leave_one_out_optimism, optimism_thirds
+from jobchance.labels.published import published_values
+from jobchance.study.model import Study
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+HORIZON_DAYS = 364
+MIN_CASES = 20  # citizens of a caseworker whose share counts in the spread
+_DAY_BITS = 20
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Spells of one outcome, ordered by citizen and time, on citizens coded 0, 1, ..."""
+
+    keys_of_end: Ints
+    start: Ints
+    citizen: Ints
+
+    def touches(self, citizen: Ints, begin: Ints, end: Ints) -> Bools:
+        """Whether a spell covers at least one day of [begin, end)."""
+        if not self.start.size:
+            return np.zeros(citizen.size, dtype=bool)
+        row = np.searchsorted(self.keys_of_end, (citizen << _DAY_BITS) + begin, side="right")
+        found = row < self.start.size
+        row = np.minimum(row, self.start.size - 1)
+        return np.asarray(found & (self.citizen[row] == citizen) & (self.start[row] < end))
+
+
+def published_margins(study: Study) -> pd.DataFrame:
+    """Compute the published margins of a study with the ten tables of the simulated one.
+
+    Rows are caseworker forms with an answer to `belief_job`. The outcome is at least one day in job (or in
+    job or education) in the 52 weeks from the first Monday after the measurement; a window that is not
+    complete counts only if it has the outcome. At risk: not in the outcome on the day of the measurement.
+
+    Parameters
+    ----------
+    study : Study
+        Simulated by `simulate_study`, or a real one with all these tables.
+
+    Returns
+    -------
+    DataFrame
+        `key target achieved status definition`. `target` and `status` are those of
+        `data/codelists/published_bip.csv` (the status is the published number's, so that an inferred target
+        is seen as such); `achieved` is NaN where nobody is left to count; `definition` says what was counted.
+
+    Examples
+    --------
+    >>> from jobchance.simulate.bip import simulate_study
+    >>> margins = published_margins(simulate_study(seed=1, n_citizens=500))
+    >>> list(margins.columns)
+    ['key', 'target', 'achieved', 'status', 'definition']
+    """
+    rows = _rows(study)
+    known = published_values()
+    lines = [
+        *_sizes(study, rows),
+        *_belief(rows),
+        *_thirds(rows),
+        *_shifts(study, rows),
+        *_spread(rows),
+        *_traits(study),
+    ]
+    records = [
+        {
+            "key": name,
+            "target": known[target].value,
+            "achieved": float(achieved),
+            "status": known[target].status,
+            "definition": definition,
+        }
+        for name, target, achieved, definition in lines
+    ]
+    return pd.DataFrame(records)
+
+
+_Lines = Iterator[tuple[str, str, float, str]]
+
+
+def _rows(study: Study) -> pd.DataFrame:
+    """One row per caseworker form with the belief answered: outcomes of the year after, who is at risk."""
+    rating = study.tables["rating"]
+    belief = rating[rating["item_id"] == "belief_job"]
+    answered = belief["value"].notna() | (belief["missing_reason"] == "dont_know").fillna(False).astype(bool)
+    forms = study.tables["measurement"]
+    forms = forms[forms["respondent"] == "caseworker"]
+    rows = forms[["measurement_id", "citizen_id", "caseworker_id", "date"]].merge(
+        belief.loc[answered, ["measurement_id", "value"]], on="measurement_id"
+    )
+    rows = rows.rename(columns={"value": "belief"}).sort_values(["citizen_id", "date"], ignore_index=True)
+    offices = study.tables["caseworker"].set_index("caseworker_id")["jobcentre_id"]
+    rows["jobcentre_id"] = rows["caseworker_id"].map(offices)
+    people = pd.Index(study.tables["citizen"]["citizen_id"])
+    citizen = people.get_indexer(pd.Index(rows["citizen_id"]))
+    day = _days(rows["date"])
+    begin = day + 7 - (day + 3) % 7  # the Monday after; 1970-01-01 was a Thursday
+    stop = study.tables["follow_up"].set_index("citizen_id")["observed_to"].reindex(people)
+    complete = begin + HORIZON_DAYS <= _days(stop)[citizen]
+    for name in ("job", "job_or_education"):
+        spells = _spells(study, name, people)
+        happened = spells.touches(citizen, begin, begin + HORIZON_DAYS)
+        rows[name] = np.where(happened | complete, happened.astype(float), np.nan)
+        rows[f"{name}_at_risk"] = ~spells.touches(citizen, day, day + 1)
+    rows["shifted"] = _after_shift(study, people, citizen, day)
+    return rows
+
+
+def _days(column: pd.Series) -> Ints:
+    """Days since 1970-01-01."""
+    return np.asarray(column.to_numpy().astype("datetime64[D]").astype(np.int64))
+
+
+def _spells(study: Study, outcome: str, people: pd.Index) -> _Outcome:
+    """Spells of one outcome from its windows."""
+    table = study.tables["outcome"]
+    table = table[(table["outcome"] == outcome) & (table["value"] == 1)]
+    citizen = people.get_indexer(pd.Index(table["citizen_id"]))
+    start, end = _days(table["event_date"]), _days(table["event_end"].fillna(table["window_end"]))
+    order = np.lexsort((end, citizen))
+    keys = (citizen[order] << _DAY_BITS) + end[order]
+    return _Outcome(keys, start[order], citizen[order])
+
+
+def _after_shift(study: Study, people: pd.Index, citizen: Ints, day: Ints) -> Bools:
+    """Whether the citizen's second lead caseworker had begun by the day."""
+    lead = study.tables["assignment"]
+    lead = lead[lead["role"] == "lead"].sort_values(["citizen_id", "start"])
+    later = lead[lead.duplicated("citizen_id")].drop_duplicates("citizen_id")
+    first_shift = np.full(len(people), np.iinfo(np.int64).max)
+    first_shift[people.get_indexer(pd.Index(later["citizen_id"]))] = _days(later["start"])
+    return np.asarray(first_shift[citizen] <= day)
+
+
+def _first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each citizen's first measurement at risk."""
+    return rows[rows["job_at_risk"]].drop_duplicates("citizen_id")
+
+
+def _sizes(study: Study, rows: pd.DataFrame) -> _Lines:
+    """Counts, where they do not follow from `n_citizens` alone."""
+    tables = study.tables
+    citizens = len(tables["citizen"])
+    yield "n_jobcentres", "n_jobcentres", len(tables["jobcentre"]), "rows of jobcentre"
+    yield "n_caseworkers", "n_caseworkers", len(tables["caseworker"]), "rows of caseworker"
+    yield "n_citizens", "n_citizens", citizens, "rows of citizen"
+    yield "n_forms", "n_forms", len(tables["measurement"]), "rows of measurement, both respondents"
+    lead = tables["assignment"]
+    pairs = lead.loc[lead["role"] == "lead", ["citizen_id", "caseworker_id"]].drop_duplicates()
+    yield "n_relationships", "n_relationships", len(pairs), "pairs of citizen and lead caseworker"
+    waves = tables["measurement"].drop_duplicates(["citizen_id", "wave"])
+    yield "mean_waves_per_client", "mean_waves_per_client", len(waves) / citizens, "waves with a form"
+    yield "max_waves", "max_waves", float(waves["wave"].max()), "highest wave with a form"
+
+
+def _belief(rows: pd.DataFrame) -> _Lines:
+    """Shares and one-year job rates by answer, at first and at all measurements at risk."""
+    at_risk = rows[rows["job_at_risk"]]
+    for suffix, chosen, who in (
+        ("", _first(rows), "first measurement at risk"),
+        ("_all_waves", at_risk, "all measurements at risk"),
+    ):
+        given = chosen[chosen["belief"].notna()]
+        step = given["belief"]
+        for key, mask in (
+            ("top", step == 5),
+            ("second", step == 4),
+            ("middle", step == 3),
+            ("lowest_two", step <= 2),
+        ):
+            yield f"belief_share_{key}{suffix}", f"belief_share_{key}", mask.mean(), f"{who}; answers 1-5"
+        yield f"p_job_1y{suffix}", "p_job_1y", chosen["job"].mean(), who
+        low = given.loc[step == 1, "job"].mean()
+        yield f"p_job_1y_belief_low{suffix}", "p_job_1y_belief_low", low, f"{who}; lowest answer"
+        low = given.loc[step <= 2, "job"].mean()
+        yield f"p_job_1y_belief_lowest_two{suffix}", "p_job_1y_belief_low", low, f"{who}; two lowest answers"
+        high = given.loc[step == 5, "job"].mean()
+        yield f"p_job_1y_belief_high{suffix}", "p_job_1y_belief_high", high, f"{who}; top answer"
+
+
+def _thirds(rows: pd.DataFrame) -> _Lines:
+    """One-year job rates in equal thirds of the rows at risk by leave-one-out optimism."""
+    half = rows["date"].dt.year.astype(str) + np.where(rows["date"].dt.month > 6, "H2", "H1")
+    optimism = leave_one_out_optimism(rows.assign(period=half))
+    at_risk = rows.assign(optimism=optimism)[rows["job_at_risk"]]
+    rates = at_risk["job"].groupby(optimism_thirds(at_risk)).mean().reindex(THIRDS)
+    where = "all measurements at risk, thirds by leave-one-out optimism within jobcentre and half-year"
+    for third in THIRDS:
+        yield f"p_job_tercile_{third}", f"p_job_tercile_{third}", rates[third], where
+    low, high = rates["low"], rates["high"]
+    yield "optimism_difference", "optimism_difference", high - low, where
+    yield "rr_optimism", "rr_optimism", high / low if low else np.nan, where
+
+
+def _shifts(study: Study, rows: pd.DataFrame) -> _Lines:
+    """Share that ever shifts, and the job rate after a shift against before or without one."""
+    lead = study.tables["assignment"]
+    lead = lead[lead["role"] == "lead"]
+    shifts = lead.groupby("citizen_id").size() > 1
+    yield "p_any_shift", "p_any_shift", shifts.mean(), "citizens with more than one lead caseworker spell"
+    at_risk = rows[rows["job_at_risk"]]
+    after = at_risk.loc[at_risk["shifted"], "job"].mean()
+    before = at_risk.loc[~at_risk["shifted"], "job"].mean()
+    what = "measurements at risk after a first shift against those before it or without one, one year on"
+    yield "rr_shift", "rr_shift", after / before if before else np.nan, what
+    yield "shift_difference", "shift_difference", after - before, what
+
+
+def _spread(rows: pd.DataFrame) -> _Lines:
+    """Raw share in job or education of the worst and of the best quarter of caseworkers."""
+    at_risk = rows[rows["job_or_education_at_risk"] & rows["job_or_education"].notna()]
+    pairs = at_risk.drop_duplicates(["caseworker_id", "citizen_id"])
+    table = pairs.groupby("caseworker_id")["job_or_education"].agg(["mean", "sum", "size"])
+    ranked = table[table["size"] >= MIN_CASES].sort_values("mean")
+    quarter = len(ranked) // 4
+    where = (
+        f"caseworkers with at least {MIN_CASES} citizens, worst and best quarter by raw share; one year from "
+        "the first measurement at risk with that caseworker"
+    )
+    for key, group in (("worst", ranked.head(quarter)), ("best", ranked.tail(quarter))):
+        share = group["sum"].sum() / group["size"].sum() if quarter else np.nan
+        yield f"p_jobedu_cw_{key}", f"p_jobedu_cw_{key}", share, where
+
+
+def _traits(study: Study) -> _Lines:
+    """Who the citizens are."""
+    citizen = study.tables["citizen"]
+    unqualified = citizen["education"].isin(["primary", "upper_secondary"])
+    men = citizen["sex"] == 1
+    for key, share, definition in (
+        ("share_time_job_edu_5y", citizen["job_education_share_5y"].mean(), "mean over citizens"),
+        ("p_no_vocational", unqualified.mean(), "education primary or upper_secondary"),
+        ("p_psychiatric", citizen["psychiatric_diagnosis"].mean(), "citizens"),
+        ("p_musculoskeletal", citizen["musculoskeletal_diagnosis"].mean(), "citizens"),
+        ("p_men_convicted", citizen.loc[men, "convicted"].mean(), "men"),
+        ("p_no_intervention", 1 - citizen["any_intervention"].mean(), "citizens"),
+    ):
+        yield key, key, share, definition
