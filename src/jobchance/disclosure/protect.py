@@ -11,6 +11,9 @@ from jobchance.disclosure import columns as cols
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.rules import contrasts_with_hidden, small_side_counts, unsafe_rows
 
+# Columns that set one table of a frame apart from another.
+_GROUPS = ("mark", "quantity", "construct", "respondent", "series", "group")
+
 
 def protect(
     frame: pd.DataFrame, policy: DisclosurePolicy, *, output: str, totals: Sequence[str] | None = None
@@ -33,9 +36,10 @@ def protect(
     totals : sequence of str, optional
         Columns that define groups whose cells add up to a total that is shown or implied (`()` = all rows).
         Where one cell of a group is hidden, or the hidden ones hold fewer than `min_persons` together, the
-        smallest shown cell is hidden as well (`policy.check_margins`). This protects one table by itself;
-        several tables with common cells need complementary suppression over all of them, which this
-        function does not do.
+        smallest shown cell is hidden as well (`policy.check_margins`). Without `totals` the same is done
+        for small cells of groups that add up to the frame's own `N_answers` or `N_citizens_total`. This
+        protects one table by itself; several tables with common cells need complementary suppression over
+        all of them, which this function does not do.
 
     Returns
     -------
@@ -50,11 +54,17 @@ def protect(
     absent = [column for column in totals or () if column not in frame]
     if absent:
         raise KeyError(f"{output}: totals name absent columns: {', '.join(absent)}")
+    broken = unsafe_rows(frame, policy)
     hidden = _already_hidden(frame)
-    for mask in unsafe_rows(frame, policy).values():
+    for mask in broken.values():
         hidden |= mask
-    if totals is not None and policy.check_margins:
-        hidden = _with_complement(frame, hidden, totals, least=policy.min_persons)
+    if policy.check_margins and totals is not None:
+        hidden = _with_complement(frame, hidden, list(totals), least=policy.min_persons)
+    elif policy.check_margins:
+        few = _already_hidden(frame)
+        for rule in ("min_persons", "zeros_disclosive"):
+            few |= broken.get(rule, few)
+        hidden = _against_shown_totals(frame, hidden, few, least=policy.min_persons)
     hidden |= contrasts_with_hidden(frame, hidden)
     result = frame.assign(suppressed=hidden)
     for column in cols.result_columns(frame):
@@ -96,6 +106,31 @@ def _with_complement(
     for rows in groups:
         places = np.asarray(rows)
         result[places] = _complement(size[places], result[places], least=least)
+    return pd.Series(result, index=frame.index)
+
+
+def _against_shown_totals(
+    frame: pd.DataFrame, hidden: pd.Series[bool], few: pd.Series[bool], *, least: int
+) -> pd.Series[bool]:
+    """Complement for groups that visibly add up to their total, where a cell is hidden for its few persons.
+
+    A cell hidden for its few *events* needs no company: its persons follow from the total, its events do not.
+    """
+    persons = next((column for column in cols.PERSONS if column in frame), None)
+    total = next((column for column in (cols.DENOMINATOR, "N_citizens_total") if column in frame), None)
+    if persons is None or total is None:
+        return hidden
+    within = [column for column in _GROUPS if column in frame]
+    groups = (
+        frame.groupby(within, sort=False, dropna=False).indices.values() if within else [range(len(frame))]
+    )
+    size, whole = (cols.numbers(frame, column).to_numpy() for column in (persons, total))
+    result = hidden.to_numpy(dtype=bool, copy=True)
+    for rows in groups:
+        places = np.asarray(rows)
+        adds_up = size[places].sum() == whole[places][0]  # never where a count is already missing
+        if adds_up and few.to_numpy()[places].any():
+            result[places] = _complement(size[places], result[places], least=least)
     return pd.Series(result, index=frame.index)
 
 

@@ -150,6 +150,18 @@ def test_one_hidden_cell_takes_a_second_one_where_cells_sum_to_a_total():
     assert protect(frame, switched_off, output="F0", totals=())["suppressed"].sum() == 1
 
 
+def test_a_small_cell_cannot_be_subtracted_from_the_total_shown_beside_it():
+    frame = shares(N_citizens=[3, 150, 120, 127], N_events=[1, 40, 40, 40])  # N_citizens_total is 400
+    hidden = protect(frame, CAUTIOUS, output="F0")["suppressed"]
+    assert hidden.tolist() == [True, False, True, False]
+    few_events = shares(N_events=[2, 20, 25, 30])  # that 100 citizens are behind the cell may be known
+    assert protect(few_events, CAUTIOUS, output="F0")["suppressed"].tolist() == [True, False, False, False]
+    two_tables = pd.concat([frame.assign(mark="level"), shares(mark="other")], ignore_index=True)
+    assert (
+        protect(two_tables, CAUTIOUS, output="F0")["suppressed"].tolist() == [True, False, True] + [False] * 5
+    )
+
+
 def test_complement_works_by_group_and_needs_its_columns():
     frame = pd.concat([shares(part="a", N_citizens=[3, 50, 20, 27]), shares(part="b")], ignore_index=True)
     frame = frame.drop(columns="N_events")
