@@ -24,8 +24,7 @@ _ALPHA = 0.05
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """One row per trait, in the order of the citizen table; filled where the interval excludes zero."""
     rows = frame[frame["mark"] == "coefficient"].reset_index(drop=True)
-    figure, (ax,) = new_figure(height_cm=1.4 + 0.62 * len(rows))
-    text = Formatter(lang)
+    figure, (ax,) = new_figure(height_cm=1.4 + 0.5 * len(rows))
     marks.reference_line(ax, 0.0)
     marks.interval_points(
         ax,
@@ -37,7 +36,6 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
             style.CITIZEN if phrase.outside_zero(row) else style.CASEWORKER for _, row in rows.iterrows()
         ],
         markers=["D" if phrase.outside_zero(row) else "o" for _, row in rows.iterrows()],
-        value_labels=[text.number(value, decimals=2) for value in rows["estimate"]],
     )
     ends = [abs(float(end)) for end in [*rows["conf_low"], *rows["conf_high"]] if pd.notna(end)]
     reach = 1.25 * max([0.08, *ends])

@@ -81,9 +81,7 @@ def _contrast_words(frame: pd.DataFrame, lang: str) -> str:
         pp=text.pp(gap["estimate"]),
         interval=text.range(100 * gap["conf_low"], 100 * gap["conf_high"], decimals=1),
         relative=text.percent(ratio["estimate"] - 1),
-        relative_interval=text.interval(
-            ratio["conf_low"] - 1, ratio["conf_high"] - 1, decimals=0, unit="percent", level=None
-        ),
+        relative_interval=text.range(100 * (ratio["conf_low"] - 1), 100 * (ratio["conf_high"] - 1)),
     )
 
 

@@ -91,14 +91,15 @@ def _field_words(name: str) -> tuple[str, str]:
 
 
 def _code_words(name: str, level: object) -> tuple[str, str]:
-    """Column and category, with a colon between them, in both languages."""
-    column = _field_words(name)
+    """Words of a category in the code list; for a column without one, column and category."""
     schema = load_schemas()["citizen"]
     codes = schema.field(name).codes if name in schema.names else None
     code = f"{level:g}" if isinstance(level, float) else str(level)
     words = {entry.code: entry.label for entry in load_codelist(codes)} if codes else {}
-    label = words.get(code, {"da": code, "en": code})
-    return f"{column[0]}: {label['da']}", f"{column[1]}: {label['en']}"
+    if code in words:
+        return words[code]["da"], words[code]["en"]
+    da, en = _field_words(name)
+    return f"{da}: {code}", f"{en}: {code}"
 
 
 def _varies(values: pd.Series, citizens: pd.Series, *, policy: DisclosurePolicy) -> bool:

@@ -36,6 +36,7 @@ POPULATIONS = (  # texts: label `population.<key>`
     "first_measurement",  # each citizen's first measurement, at risk or not
     "first_at_risk",  # each citizen's first measurement at risk: one row per citizen
     "all_at_risk",  # every measurement at risk
+    "first_with_caseworker",  # each citizen's first measurement at risk with each caseworker
     "all_measurements",  # every measurement, at risk or not
     "paired_measurements",  # measurements that citizen and caseworker both answered
     "shifted",  # citizens with a change of caseworker

@@ -64,7 +64,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         study,
         panel,
         rows=rows,
-        estimand="dispositional",
+        estimand="descriptive",
         population="all_at_risk",
         interval=interval_key(rows),
     )
