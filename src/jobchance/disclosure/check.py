@@ -54,7 +54,8 @@ def check(
     list of Breach
         In a fixed order. Rules: those of the policy's fields, and `key_column` (identifiers), `numeric_key`
         (codes as numbers where texts are due), `number_as_text` (no rule can read it),
-        `hidden_but_readable`, `compared_with_hidden`, `count_missing`, `count_in_text`.
+        `hidden_but_readable`, `compared_with_hidden`, `nothing_left` (every row is hidden), `count_missing`,
+        `count_in_text`.
 
     Raises
     ------
@@ -123,7 +124,11 @@ def _hiding(frame: pd.DataFrame, shown: pd.Series[bool]) -> dict[str, int]:
         return {}
     hidden = frame["suppressed"].eq(True).fillna(False).astype(bool)
     given_back = contrasts_with_hidden(frame, hidden) & shown
-    return {"hidden_but_readable": int((hidden & shown).sum()), "compared_with_hidden": int(given_back.sum())}
+    return {
+        "hidden_but_readable": int((hidden & shown).sum()),
+        "compared_with_hidden": int(given_back.sum()),
+        "nothing_left": len(frame) if bool(hidden.all()) else 0,
+    }
 
 
 def _uncounted(frame: pd.DataFrame) -> int:

@@ -227,7 +227,7 @@ def _set_limits(ax: Axes, ends: np.ndarray, *, horizontal: bool) -> None:
     finite = ends[np.isfinite(ends)]
     low, high = float(finite.min()), float(finite.max())
     room = 0.03 * ((high - low) or 1.0)
-    limits = (low - room if low < 0 else 0.0, high + room if high > 0 else 0.0)
+    limits = (low - room if low < 0 else 0.0, high + room if high > 0 or low == 0 else 0.0)
     if horizontal:
         ax.set_xlim(*limits)
     else:
