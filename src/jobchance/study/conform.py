@@ -12,6 +12,7 @@ from jobchance.study.problems import Problem, safe_name
 from jobchance.study.raw import TEXT_DTYPE, RawTable
 from jobchance.study.schema import Field, load_schemas
 from jobchance.study.spec import TableSpec
+from jobchance.study.suspicious import is_formula
 
 
 def conform_table(
@@ -49,6 +50,8 @@ def conform_table(
             found.append(Problem("column_missing", spec.table, field.name, fill={"mapped": ""}))
     for name, column in raw.columns.items():
         if name not in schema.names:
+            if is_formula(name):
+                found.append(Problem("formula_like", spec.table, safe_name(name)))
             frame[name], problems = convert_extra(column, safe_name(name), table=spec.table, decimal=decimal)
             found += problems
     if raw.n_rows == 0:

@@ -20,6 +20,11 @@ from jobchance.study.text_file import read_text, repeated_names
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 STATISTICS_ENDINGS = (".dta", ".sas7bdat", ".sav")
 ENDINGS = (*TEXT_ENDINGS[:1], ".parquet", *STATISTICS_ENDINGS)
+# Data files of other programs: named in the report, where silence would look like a missing table.
+FOREIGN_ENDINGS = (
+    *(".xlsx", ".xls", ".ods", ".xpt", ".por", ".rds", ".rdata", ".feather", ".json", ".csv.gz", ".zip"),
+    *(".tsv", ".txt"),
+)
 READABLE = (*TEXT_ENDINGS, ".parquet", *STATISTICS_ENDINGS)
 
 

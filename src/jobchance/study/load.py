@@ -13,12 +13,13 @@ import pandas as pd
 from jobchance.errors import SchemaError, SpecError
 from jobchance.study.columns import CONVERSION_RULES
 from jobchance.study.conform import conform_table, conform_tables
-from jobchance.study.files import ENDINGS, read_file
+from jobchance.study.files import ENDINGS, FOREIGN_ENDINGS, read_file
 from jobchance.study.instrument import Instrument, read_instrument
 from jobchance.study.mapping import map_columns
 from jobchance.study.model import Analysis, Study
 from jobchance.study.problems import STUDY_FILE, Problem, ValidationReport, make_report, nearest
-from jobchance.study.rules import Coverage, check_rules
+from jobchance.study.rule_context import Coverage
+from jobchance.study.rules import check_rules
 from jobchance.study.schema import MINIMUM_TABLES, TABLES, load_schemas
 from jobchance.study.spec import StudySpec, TableSpec, read_spec
 
@@ -47,12 +48,14 @@ def load_folder(path: Path, data: Path | None) -> Loaded:
     if spec is None:
         return Loaded(None, make_report(found), "da")
     data_folder = data if data is not None else folder / spec.data
-    if not data_folder.is_dir():
+    try:
+        files = sorted(data_folder.iterdir())
+    except OSError:
         found.append(Problem("folder_missing", STUDY_FILE, "data"))
         return Loaded(None, make_report(found), spec.language)
     instrument, problems = _instrument(spec, folder)
     found += problems
-    tables, present, problems = _read_tables(spec, data_folder)
+    tables, present, problems = _read_tables(spec, data_folder, files)
     found += problems
     found += [
         Problem("table_missing", name, fill={"expected": f"{name}.csv"})
@@ -149,12 +152,14 @@ def _instrument(spec: StudySpec, folder: Path) -> tuple[Instrument | None, list[
         return None, [Problem("instrument_invalid", STUDY_FILE, "instrument", fill={"why": why})]
 
 
-def _read_tables(spec: StudySpec, folder: Path) -> tuple[dict[str, pd.DataFrame], set[str], list[Problem]]:
+def _read_tables(
+    spec: StudySpec, folder: Path, files: list[Path]
+) -> tuple[dict[str, pd.DataFrame], set[str], list[Problem]]:
     """Every table that has a file: the frames, the names of tables with a file, and what is wrong."""
     tables, present, found = {}, set(), []
     for name in TABLES:
         table = spec.tables.get(name, TableSpec(name))
-        path, problems = _locate(table, folder, stated=name in spec.tables)
+        path, problems = _locate(table, folder, files, stated=name in spec.tables)
         found += problems
         if path is None:
             present |= {name} if problems else set()
@@ -168,28 +173,38 @@ def _read_tables(spec: StudySpec, folder: Path) -> tuple[dict[str, pd.DataFrame]
     return tables, present, found
 
 
-def _locate(table: TableSpec, folder: Path, *, stated: bool) -> tuple[Path | None, list[Problem]]:
+def _locate(
+    table: TableSpec, folder: Path, files: list[Path], *, stated: bool
+) -> tuple[Path | None, list[Problem]]:
     """The file of a table: the one that is named, else `<table>.<ending>` in the data folder."""
+    name = table.table
     if table.file:
-        path = folder / table.file.replace("\\", "/")
-        if not path.resolve().is_relative_to(folder.resolve()):
-            return None, [Problem("path_outside", table.table, "file")]
-        if not path.exists():
-            return None, [Problem("file_missing", table.table, fill={"file": table.file})]
-        return path, []
-    candidates = sorted(
-        p for p in folder.iterdir() if p.name.lower() in {f"{table.table}{e}" for e in ENDINGS}
-    )
+        return _named_file(table, folder)
+    candidates = [path for path in files if path.name.lower() in {f"{name}{ending}" for ending in ENDINGS}]
     if len(candidates) > 1:
-        return None, [Problem("file_ambiguous", table.table, n=len(candidates))]
-    if candidates:
-        return candidates[0], []
-    other = [p for p in folder.iterdir() if p.stem.lower() == table.table and p.is_file()]
-    if other:
-        return other[0], []
-    if stated and table.table not in MINIMUM_TABLES:
-        return None, [Problem("file_missing", table.table, fill={"file": f"{table.table}.csv"})]
+        return None, [Problem("file_ambiguous", name, n=len(candidates))]
+    other = [path for path in files if path.name.lower() in {f"{name}{ending}" for ending in FOREIGN_ENDINGS}]
+    if candidates or other:
+        return (candidates or other)[0], []
+    if stated and name not in MINIMUM_TABLES:
+        return None, [Problem("file_missing", name, fill={"file": f"{name}.csv"})]
     return None, []
+
+
+def _named_file(table: TableSpec, folder: Path) -> tuple[Path | None, list[Problem]]:
+    """The file that `study.toml` names, if it is there and inside the folder, links followed."""
+    path = folder / table.file.replace("\\", "/")
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+        there = path.exists()
+    except (OSError, RuntimeError):
+        # A name too long for the system, or links that lead in a circle.
+        inside, there = True, False
+    if not inside:
+        return None, [Problem("path_outside", table.table, "file")]
+    if not there:
+        return None, [Problem("file_missing", table.table, fill={"file": table.file})]
+    return path, []
 
 
 def _read_table(path: Path, table: TableSpec) -> tuple[pd.DataFrame | None, list[Problem]]:

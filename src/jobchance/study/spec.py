@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from difflib import get_close_matches
+from datetime import date
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -16,6 +14,17 @@ from jobchance.study.columns import ISO_DATE
 from jobchance.study.model import Analysis
 from jobchance.study.problems import STUDY_FILE, Problem, nearest
 from jobchance.study.schema import TABLES, load_codelist, load_schemas
+from jobchance.study.spec_checks import (
+    expected_words,
+    is_date_format,
+    is_encoding,
+    is_slip,
+    not_allowed,
+    texts_of,
+    typed,
+    unknown_keys,
+    wrong_type,
+)
 
 _STUDY_KEYS = {
     "name": str,
@@ -47,19 +56,6 @@ _TABLE_KEYS: dict[str, type | tuple[type, ...]] = {
     "row_id": (str, list),
     "items": dict,
     "keep": list,
-}
-_CLOSED = {
-    "language": ("da", "en", "sv", "nb"),
-    "data_kind": ("real", "simulated"),
-    "delimiter": (",", ";", "\t", "|"),
-    "decimal": (".", ","),
-}
-_TYPE_WORDS = {
-    str: "text",
-    int: "a whole number",
-    date: "a date (2016-12-31, without quotes)",
-    list: "a list of texts",
-    dict: "a table",
 }
 
 
@@ -135,7 +131,8 @@ def leaves_folder(path: str) -> bool:
     """True if a relative path could lead out of its folder, on any operating system."""
     windows = PureWindowsPath(path)
     return (
-        windows.is_absolute()
+        "\x00" in path
+        or windows.is_absolute()
         or bool(windows.drive)
         or PurePosixPath(path).is_absolute()
         or path.startswith(("\\", "~"))
@@ -145,15 +142,15 @@ def leaves_folder(path: str) -> bool:
 
 def _parse(content: Mapping[str, Any], folder: Path) -> tuple[StudySpec, list[Problem]]:
     """Check the sections one by one."""
-    found = _unknown_keys(content, ("study", "analysis", "tables"), "study.toml")
+    found = unknown_keys(content, ("study", "analysis", "tables"), "study.toml")
     sections = {}
     for name in ("study", "analysis", "tables"):
         section = content.get(name, {})
         if not isinstance(section, dict):
-            found.append(_wrong_type(name, "study.toml", dict))
+            found.append(wrong_type(name, "study.toml", dict))
             section = {}
         sections[name] = section
-    study, problems = _typed(sections["study"], _STUDY_KEYS, "[study]")
+    study, problems = typed(sections["study"], _STUDY_KEYS, "[study]")
     found += problems
     found += [
         Problem("study_key_missing", STUDY_FILE, key) for key in ("name", "source") if not study.get(key)
@@ -182,14 +179,16 @@ def _parse(content: Mapping[str, Any], folder: Path) -> tuple[StudySpec, list[Pr
 
 def _parse_analysis(section: Mapping[str, Any]) -> tuple[Analysis, list[Problem]]:
     """`[analysis]`: what a note asks of the study by default."""
-    keys, found = _typed(section, _ANALYSIS_KEYS, "[analysis]")
+    keys, found = typed(section, _ANALYSIS_KEYS, "[analysis]")
     for key, codes in (("belief_respondent", "respondent"), ("outcome", "outcome")):
         allowed = [code.code for code in load_codelist(codes)]
         if key in keys and keys[key] not in allowed:
-            found.append(_not_allowed(key, keys.pop(key), allowed, "[analysis]"))
+            found.append(not_allowed(key, keys.pop(key), allowed, "[analysis]"))
     if keys.get("horizon_weeks", 1) < 1:
         found.append(
-            Problem("key_type", STUDY_FILE, "horizon_weeks", fill=_expected("[analysis]", "1, 2, 3, ..."))
+            Problem(
+                "key_type", STUDY_FILE, "horizon_weeks", fill=expected_words("[analysis]", "1, 2, 3, ...")
+            )
         )
         del keys["horizon_weeks"]
     if "covariates" in keys:
@@ -205,7 +204,7 @@ def _parse_tables(section: Mapping[str, Any]) -> tuple[dict[str, TableSpec], lis
             fill = {"near": nearest(name, TABLES), "allowed": ", ".join(TABLES)}
             found.append(Problem("unknown_table", STUDY_FILE, f"tables.{name}", fill=fill))
         elif not isinstance(entry, dict):
-            found.append(_wrong_type(f"tables.{name}", "study.toml", dict))
+            found.append(wrong_type(f"tables.{name}", "study.toml", dict))
         else:
             tables[name], problems = _parse_table(name, entry)
             found += problems
@@ -215,15 +214,17 @@ def _parse_tables(section: Mapping[str, Any]) -> tuple[dict[str, TableSpec], lis
 def _parse_table(table: str, entry: Mapping[str, Any]) -> tuple[TableSpec, list[Problem]]:
     """One table: types, closed lists, column names, paths, codecs and date forms."""
     section = f"[tables.{table}]"
-    keys, found = _typed(entry, _TABLE_KEYS, section)
+    keys, found = typed(entry, _TABLE_KEYS, section)
     if leaves_folder(keys.get("file", "")):
         found.append(Problem("path_outside", table, "file"))
         del keys["file"]
-    if "encoding" in keys and not _is_encoding(keys["encoding"]):
+    if "encoding" in keys and not is_encoding(keys["encoding"]):
         allowed = ["utf-8", "cp1252", "latin-1", "utf-16"]
-        found.append(_not_allowed("encoding", keys.pop("encoding"), allowed, section))
-    if "date_format" in keys and not _is_date_format(keys["date_format"]):
-        found.append(Problem("key_type", STUDY_FILE, "date_format", fill=_expected(section, '"%d-%m-%Y"')))
+        found.append(not_allowed("encoding", keys.pop("encoding"), allowed, section))
+    if "date_format" in keys and not is_date_format(keys["date_format"]):
+        found.append(
+            Problem("key_type", STUDY_FILE, "date_format", fill=expected_words(section, '"%d-%m-%Y"'))
+        )
         del keys["date_format"]
     found += _check_columns(table, keys, section)
     if "missing" in keys:
@@ -241,131 +242,45 @@ def _check_columns(table: str, keys: dict[str, Any], section: str) -> list[Probl
     own, found = load_schemas()[table].names, []
     for key in ("columns", "values", "constants"):
         # Columns of the user's own are welcome; a name close to one of ours is a slip of the pen.
-        slips = [name for name in keys.get(key, {}) if name not in own and _is_slip(name, own)]
-        found += _unknown_keys(slips, own, f"{section} {key}")
+        slips = [name for name in keys.get(key, {}) if name not in own and is_slip(name, own)]
+        found += unknown_keys(slips, own, f"{section} {key}")
         if slips:
             keys[key] = {name: value for name, value in keys[key].items() if name not in slips}
-    inner = {"columns": str, "values": dict, "items": str}
+    simple = (str, int, float, bool, date)
+    inner: dict[str, type | tuple[type, ...]] = {
+        "columns": str,
+        "values": dict,
+        "items": str,
+        "constants": simple,
+    }
     for key, kind in inner.items():
         wrong = [name for name, value in keys.get(key, {}).items() if not isinstance(value, kind)]
-        found += [_wrong_type(name, f"{section} {key}", kind) for name in wrong]
+        found += [wrong_type(name, f"{section} {key}", kind) for name in wrong]
         if wrong:
             keys[key] = {name: value for name, value in keys[key].items() if name not in wrong}
-    found += _unknown_keys(dict.fromkeys(_texts(keys.get("row_id", []))), own, f"{section} row_id")
+    for name, translations in keys.get("values", {}).items():
+        if not all(isinstance(value, simple) for value in translations.values()):
+            found.append(wrong_type(name, f"{section} values", simple))
+            keys["values"] = {}
+    if isinstance(keys.get("date_format"), dict):
+        found += unknown_keys(keys["date_format"], own, f"{section} date_format")
+    found += unknown_keys(dict.fromkeys(texts_of(keys.get("row_id", []))), own, f"{section} row_id")
     if keys.get("items") and table != "rating":
-        found.append(_not_allowed("items", "items", [key for key in _TABLE_KEYS if key != "items"], section))
+        found.append(not_allowed("items", "items", [key for key in _TABLE_KEYS if key != "items"], section))
         del keys["items"]
     return found
-
-
-def _is_slip(name: str, own: Iterable[str]) -> bool:
-    """True if a name is nearly one of ours."""
-    return bool(get_close_matches(name.lower(), list(own), n=1, cutoff=0.8))
 
 
 def _missing(table: str, given: object, section: str) -> tuple[dict[str, str], list[Problem]]:
     """Texts that mean missing; in `rating` each may carry the reason."""
     if isinstance(given, list):
-        return dict.fromkeys(_texts(given), ""), []
+        return dict.fromkeys(texts_of(given), ""), []
     assert isinstance(given, dict)  # the key's type was checked
     reasons = [code.code for code in load_codelist("missing_reason")]
     found = []
     for label in given.values():
         if not isinstance(label, str):
-            found.append(_wrong_type("missing", section, str))
+            found.append(wrong_type("missing", section, str))
         elif table == "rating" and label not in reasons:
-            found.append(_not_allowed("missing", label, reasons, section))
+            found.append(not_allowed("missing", label, reasons, section))
     return {text: label for text, label in given.items() if isinstance(label, str)}, found
-
-
-def _typed(
-    section: Mapping[str, Any], kinds: Mapping[str, type | tuple[type, ...]], where: str
-) -> tuple[dict[str, Any], list[Problem]]:
-    """The known keys of the right type, and what is wrong with the others."""
-    found, keys = _unknown_keys(section, kinds, where), {}
-    for key, kind in kinds.items():
-        if key not in section:
-            continue
-        value = section[key]
-        if not _is(value, kind):
-            found.append(_wrong_type(key, where, kind))
-        elif key in _CLOSED and value not in _CLOSED[key]:
-            found.append(_not_allowed(key, value, _CLOSED[key], where))
-        else:
-            keys[key] = value
-    return keys, found
-
-
-def _is(value: object, kind: type | tuple[type, ...]) -> bool:
-    """True if a TOML value has the type; true/false are no numbers, lists hold texts only."""
-    if isinstance(value, (bool, datetime)):
-        return False
-    if isinstance(value, list) and not all(isinstance(entry, str) for entry in value):
-        return False
-    return isinstance(value, kind)
-
-
-def _texts(value: object) -> list[str]:
-    """A text or a list of texts, as a list."""
-    return (
-        [value]
-        if isinstance(value, str)
-        else [str(entry) for entry in value]
-        if isinstance(value, list)
-        else []
-    )
-
-
-def _is_encoding(name: str) -> bool:
-    """True if Python knows the character set."""
-    try:
-        codecs.lookup(name)
-        "a".encode(name)
-    except (LookupError, ValueError, TypeError):
-        return False
-    return True
-
-
-def _is_date_format(form: object) -> bool:
-    """True for one or several forms with a day, a month and a year."""
-    forms = list(form.values()) if isinstance(form, dict) else [form]
-    day = date(1999, 12, 31)
-    try:
-        return all(isinstance(f, str) and datetime.strptime(day.strftime(f), f).date() == day for f in forms)
-    except ValueError:
-        return False
-
-
-def _unknown_keys(given: Iterable[str], allowed: Iterable[str], section: str) -> list[Problem]:
-    """One problem per key that is not allowed."""
-    names = list(allowed)
-    return [
-        Problem(
-            "unknown_key",
-            STUDY_FILE,
-            key,
-            fill={"section": section, "near": nearest(key, names), "allowed": ", ".join(names)},
-        )
-        for key in given
-        if key not in names
-    ]
-
-
-def _wrong_type(key: str, section: str, kind: type | tuple[type, ...]) -> Problem:
-    """A value of the wrong type."""
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    return Problem(
-        "key_type", STUDY_FILE, key, fill=_expected(section, " / ".join(_TYPE_WORDS[k] for k in kinds))
-    )
-
-
-def _expected(section: str, expected: str) -> dict[str, str]:
-    """Words of a `key_type` problem."""
-    return {"section": section, "expected": expected}
-
-
-def _not_allowed(key: str, value: str, allowed: Iterable[str], section: str) -> Problem:
-    """A value outside a closed list."""
-    names = [repr(name) if name.isspace() else name for name in allowed]
-    fill = {"section": section, "near": nearest(value, names), "allowed": ", ".join(names)}
-    return Problem("key_value", STUDY_FILE, key, fill=fill)

@@ -29,10 +29,14 @@ _NORWEGIAN_2 = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
 
 
 def count_formulas(column: RawColumn) -> int:
-    """Rows whose text a spreadsheet may run as a formula; numbers such as -1 or -inf are not."""
-    return column.count(
-        lambda text: _FORMULA.match(text) and not NUMBER.fullmatch(text) and not NOT_FINITE.fullmatch(text)
-    )
+    """Rows whose text a spreadsheet may run as a formula."""
+    return column.count(is_formula)
+
+
+def is_formula(text: str) -> bool:
+    """True if a spreadsheet may run the text; numbers such as -1 or -inf are not formulas."""
+    starts = bool(_FORMULA.match(text))
+    return starts and not NUMBER.fullmatch(text) and not NOT_FINITE.fullmatch(text)
 
 
 def count_control_characters(column: RawColumn) -> int:

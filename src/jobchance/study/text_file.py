@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from jobchance.study.problems import Problem, safe_name
 from jobchance.study.raw import RawColumn, RawTable
 from jobchance.study.suspicious import NUMBER
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
 
@@ -64,9 +65,14 @@ def read_text(
         return None, [Problem("file_empty", table, fill=fill)]
     if "\x00" in text:
         return None, [Problem("control_characters", table, n=text.count("\x00"))]
-    first = text.splitlines()[0]
-    mark = delimiter or max(DELIMITERS, key=first.count)
+    text, stated = _without_separator_line(text)
+    first = re.split(r"\r\n|\r|\n", text, maxsplit=1)[0]
+    likely = max(DELIMITERS, key=first.count)
+    mark = delimiter or stated or likely
     header = next(csv.reader([first], delimiter=mark), [])
+    if len(header) == 1 and first.count(likely):
+        marks = {"expected": _in_words(mark), "seen": _in_words(likely)}
+        return None, [Problem("delimiter", table, fill=fill | marks)]
     columns, n_ragged = _parse(text, mark, len(header))
     if columns is None:
         return None, [Problem("file_unreadable", table, fill=fill | {"format": f"csv ({_in_words(mark)})"})]
@@ -113,6 +119,12 @@ def _seen(content: bytes, single_byte: bool) -> str:
     return " (UTF-8)"
 
 
+def _without_separator_line(text: str) -> tuple[str, str]:
+    """Take off the line `sep=;` that spreadsheets put first, and return what it states."""
+    match = re.match(r"sep=([,;\t|])\r?\n", text)
+    return (text[match.end() :], match.group(1)) if match else (text, "")
+
+
 def _parse(text: str, mark: str, width: int) -> tuple[pa.Table | None, int]:
     """All rows as texts, header included, and the number of rows of another width."""
     ragged = 0
@@ -123,10 +135,14 @@ def _parse(text: str, mark: str, width: int) -> tuple[pa.Table | None, int]:
         return "skip"
 
     names = [f"f{place}" for place in range(width)]
+    content = text.encode("utf-8", errors="surrogatepass")
     try:
         table = pa_csv.read_csv(
-            io.BytesIO(text.encode("utf-8", errors="surrogatepass")),
-            read_options=pa_csv.ReadOptions(column_names=names, use_threads=False),
+            io.BytesIO(content),
+            # One block, so that a row may be of any length.
+            read_options=pa_csv.ReadOptions(
+                column_names=names, use_threads=False, block_size=min(len(content) + 1, 2**30)
+            ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=mark, newlines_in_values=True, invalid_row_handler=skip
             ),
