@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
 from jobchance.panel.model import AnalysisPanel
 from jobchance.report.page import Cell, Table
 
 
-def flow_table(panel: AnalysisPanel | None, formatter: Formatter, *, min_persons: int) -> Table:
-    """Steps of the sample flow; steps that lose fewer than `min_persons` citizens are pooled with the next.
+_PART = "of_which"
 
-    The number of citizens lost at a step is the difference of two printed counts, so a step that loses one to
-    `min_persons - 1` citizens would show a group that small.
+
+@dataclass(frozen=True)
+class _Line:
+    """One printed line: the steps and reasons pooled in it, and what is left (or what a part counts)."""
+
+    steps: tuple[str, ...]
+    reasons: tuple[str, ...]
+    citizens: int
+    rows: int
+
+
+def flow_table(panel: AnalysisPanel | None, formatter: Formatter, *, min_persons: int) -> Table:
+    """Steps of the sample flow; a step that loses fewer than `min_persons` is pooled with the one before.
+
+    What a step loses is the difference of two printed counts, so a step that loses one to `min_persons - 1`
+    citizens or rows would show a group that small. Lines that count a part of the panel ("of which ...") are
+    left out where the part is smaller than `min_persons`.
     """
     lang = formatter.lang
     heads = [("step", False), ("reason", False), ("citizens", True), ("rows", True)]
@@ -20,27 +36,34 @@ def flow_table(panel: AnalysisPanel | None, formatter: Formatter, *, min_persons
     if panel is None:
         return Table(header, [])
     joiner = f" {label('note.flow.pooled', lang)} "
-    rows: list[list[Cell]] = []
-    for steps, reasons, citizens, count in _pooled(panel, min_persons):
-        step = joiner.join(label(f"panel.step.{s}", lang) for s in steps)
-        reason = joiner.join(dict.fromkeys(label(f"panel.reason.{r}", lang) for r in reasons))
-        numbers = [formatter.count(citizens), formatter.count(count)]
-        rows.append([Cell(step, False), Cell(reason, False), *(Cell(n, True) for n in numbers)])
+    rows = []
+    for line in _lines(panel, min_persons):
+        step = joiner.join(label(f"panel.step.{name}", lang) for name in line.steps)
+        reason = joiner.join(dict.fromkeys(label(f"panel.reason.{name}", lang) for name in line.reasons))
+        numbers = [formatter.count(line.citizens), formatter.count(line.rows)]
+        rows.append([Cell(step, False), Cell(reason, False), *(Cell(number, True) for number in numbers)])
     return Table(header, rows)
 
 
-def _pooled(panel: AnalysisPanel, min_persons: int) -> list[tuple[list[str], list[str], int, int]]:
-    """(steps, reasons, citizens, rows) with small losses pooled into the following step."""
-    pooled: list[tuple[list[str], list[str], int, int]] = []
-    steps: list[str] = []
-    reasons: list[str] = []
-    last: int | None = None
+def _lines(panel: AnalysisPanel, min_persons: int) -> list[_Line]:
+    """Lines to print, small losses pooled and small parts left out."""
+    steps: list[_Line] = []
+    parts: list[_Line] = []
     for row in panel.flow.itertuples(index=False):
-        steps.append(str(row.step))
-        reasons.append(str(row.reason))
-        citizens = int(str(row.n_citizens))
-        if last is not None and 0 < last - citizens < min_persons:
-            continue
-        pooled.append((steps, reasons, citizens, int(str(row.n_rows))))
-        steps, reasons, last = [], [], citizens
-    return pooled
+        line = _Line((str(row.step),), (str(row.reason),), int(str(row.n_citizens)), int(str(row.n_rows)))
+        if line.steps[0].startswith(_PART):
+            parts.append(line)
+        elif steps and _small_loss(steps[-1], line, min_persons):
+            last = steps.pop()
+            steps.append(
+                replace(line, steps=(*last.steps, *line.steps), reasons=(*last.reasons, *line.reasons))
+            )
+        else:
+            steps.append(line)
+    return [*steps, *(part for part in parts if part.citizens >= min_persons)]
+
+
+def _small_loss(before: _Line, after: _Line, min_persons: int) -> bool:
+    """Whether the step loses some citizens or rows, but fewer than may be shown."""
+    losses = (before.citizens - after.citizens, before.rows - after.rows)
+    return any(0 < loss < min_persons for loss in losses)

@@ -104,7 +104,7 @@ def _lead(study: Study, panel: AnalysisPanel | None, formatter: Formatter) -> st
         formatter.lang,
         study=study.name,
         citizens=formatter.count(int(panel.frame["citizen_id"].nunique())),
-        outcome=label(f"outcome.{panel.meta['outcome']}", formatter.lang),
+        outcome=label(f"outcome.{panel.meta['outcome']}.name", formatter.lang),
         weeks=formatter.count(int(str(panel.meta["horizon_weeks"]))),
         through=through,
     )
