@@ -1,4 +1,4 @@
-"""The note under a descriptive figure: who is in it, what is counted, uncertainty, cautions; in this order."""
+"""The note under a descriptive figure: cautions, who is in it, what is counted, uncertainty."""
 
 from __future__ import annotations
 

@@ -107,7 +107,8 @@ class _Table:
         _, height, descent = renderer.get_text_width_height_descent(
             "lp", text.get_fontproperties(), ismath=False
         )
-        return (_PAD + 0.95) * em + (height - descent) * _LINE * text.get_text().count("\n")
+        step = (height - descent) * _LINE + descent  # as matplotlib sets lines
+        return (_PAD + 0.95) * em + step * text.get_text().count("\n")
 
     def _draw_rule(self, place: int, box: BboxBase, y: float) -> None:
         self._rules[place].set_data([box.x0 / self._dpi, box.x1 / self._dpi], [y / self._dpi] * 2)

@@ -61,7 +61,7 @@ def _words(cells: pd.DataFrame, side: str, lang: str) -> list[str]:
     column = f"label_{side}_{'da' if lang == 'da' else 'en'}"
     first = cells.drop_duplicates(f"level_{side}")
     return [
-        word if str(word).startswith(str(step)) else f"{step} {word}"
+        word if str(word).startswith(str(step)) else f"{word} ({step})"
         for step, word in zip(first[f"level_{side}"], first[column], strict=True)
     ]
 
@@ -82,7 +82,8 @@ def _moves(ax: Axes, frame: pd.DataFrame, lang: str) -> None:
             offset=offset,
         )
     ax.set_title(label(f"figure.{NAME}.panel.moves", lang), loc="left")
-    ax.set_xlim(0.0, None)
+    reach = frame.loc[frame["quantity"].isin(ROWS) & frame["group"].isin(list(GROUPS)), "conf_high"].max()
+    ax.set_xlim(0.0, 1.2 * reach if pd.notna(reach) else 1.0)  # room for the words beside the points
     marks.percent_axis(ax, axis="x", lang=lang, ticks=4)
     marks.grid_lines(ax)
 

@@ -14,8 +14,10 @@ from jobchance.labels.load import label
 from jobchance.labels.published import PublishedValue, published_value
 
 NAME = "belief_distribution"
+BELOW = 0.36  # published markers stand at the lower edge of a bar, clear of its label
 REQUIRED = (
     "level", "label_da", "label_en", "share", "conf_low", "conf_high", "N_citizens", "suppressed", "item",
+    "construct_da", "construct_en",
     "instrument", "rounded", "estimand", "respondent", "population", "interval", "N_citizens_total",
     "N_caseworkers_total", "N_jobcentres_total", "study_source", "data_kind",
 )  # fmt: skip
@@ -30,7 +32,7 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     colour = style.RESPONDENTS.get(phrase.constant(frame, "respondent"), style.CASEWORKER)
     marks.horizontal_bars(
         ax,
-        [phrase.answer(row, lang) for _, row in frame.iterrows()],
+        _names(frame, lang),
         frame["share"],
         low=frame["conf_low"],
         high=frame["conf_high"],
@@ -43,7 +45,7 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     marks.percent_axis(ax, axis="x", lang=lang)
     ax.set_xlabel(label(f"figure.{NAME}.axis", lang))
     overlay = _published(frame)
-    places = [(found.value, float(list(frame["level"]).index(level))) for level, found in overlay.items()]
+    places = [(found.value, list(frame["level"]).index(level) + BELOW) for level, found in overlay.items()]
     draw_overlay(ax, places, list(overlay.values()), lang=lang)
     return finish(figure, _describe(frame, overlay, lang))
 
@@ -67,6 +69,16 @@ def _is_published_question(frame: pd.DataFrame) -> bool:
     return asked and phrase.constant(frame, "respondent") == "caseworker"
 
 
+def _names(frame: pd.DataFrame, lang: str) -> list[str]:
+    """Wordings of the answers; on a scale without words the ends say which is which."""
+    names = [phrase.answer(row, lang) for _, row in frame.iterrows()]
+    last = max(place for place, level in enumerate(frame["level"]) if level != phrase.DONT_KNOW)
+    for place, end in ((0, "lowest"), (last, "highest")):
+        if names[place] == frame["level"].iloc[place]:
+            names[place] = label(f"figure.{NAME}.{end}", lang, step=names[place])
+    return names
+
+
 def _value(row: pd.Series, text: Formatter) -> str:
     return f"{text.percent_axis(row['share'])} ({text.count(row['N_citizens'])})"
 
@@ -85,7 +97,7 @@ def _describe(frame: pd.DataFrame, overlay: dict[str, PublishedValue], lang: str
         name=NAME,
         lang=lang,
         headline=_headline(frame, whose, lang),
-        subtitle=label(f"{key}.subtitle", lang, whose=whose),
+        subtitle=_subtitle(frame, whose, lang),
         note=note(
             frame,
             lang,
@@ -109,13 +121,27 @@ def _published_words(overlay: dict[str, PublishedValue], lang: str) -> str:
     return phrase.sentences(label("published.note", lang), words)
 
 
+def _subtitle(frame: pd.DataFrame, whose: str, lang: str) -> str:
+    if _is_published_question(frame):
+        return label(f"figure.{NAME}.subtitle", lang, whose=whose)
+    return label(f"figure.{NAME}.subtitle_other", lang, construct=_construct(frame, lang))
+
+
 def _headline(frame: pd.DataFrame, whose: str, lang: str) -> str:
     """The larger of the two lowest and the two highest answers together; neutral where one is hidden."""
     key = f"figure.{NAME}.headline"
     steps = frame.loc[frame["level"] != phrase.DONT_KNOW, "share"]
     low, high = steps.iloc[:2].sum(skipna=False), steps.iloc[-2:].sum(skipna=False)
-    if len(steps) < 4 or pd.isna(low) or pd.isna(high):
+    known = {word: share for word, share in (("low", low), ("high", high)) if pd.notna(share)}
+    word = max(known, key=known.__getitem__) if known else ""
+    # With one end hidden, the other is the larger for certain only from one half up.
+    if len(steps) < 4 or not known or (len(known) == 1 and known[word] < 0.5):
         return label(f"{key}.neutral", lang, whose=whose)
-    low_key, high_key = ("doubt", "belief") if _is_published_question(frame) else ("low", "high")
-    chosen, share = (low_key, low) if low >= high else (high_key, high)
-    return label(f"{key}.{chosen}", lang, share=phrase.share_text(share, lang))
+    if _is_published_question(frame):
+        word = {"low": "doubt", "high": "belief"}[word]
+    share = phrase.share_text(max(known.values()), lang)
+    return label(f"{key}.{word}", lang, share=share, construct=_construct(frame, lang))
+
+
+def _construct(frame: pd.DataFrame, lang: str) -> str:
+    return phrase.constant(frame, "construct_da" if lang == "da" else "construct_en")

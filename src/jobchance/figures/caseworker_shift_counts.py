@@ -14,6 +14,7 @@ from jobchance.labels.load import label
 from jobchance.labels.published import PublishedValue, published_value
 
 NAME = "caseworker_shift_counts"
+BELOW = 0.36  # published markers stand at the lower edge of a bar, clear of its label
 REQUIRED = (
     "shifts", "share", "conf_low", "conf_high", "N_citizens", "suppressed", "instrument", "estimand",
     "population", "interval", "N_citizens_total", "N_caseworkers_total", "N_jobcentres_total", "study_source",
@@ -44,7 +45,9 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     marks.percent_axis(ax, axis="x", lang=lang)
     ax.set_xlabel(label(f"figure.{NAME}.axis", lang))
     overlay = [published_value("p_any_shift")] if phrase.constant(frame, "instrument") == "bip" else []
-    draw_overlay(ax, [(found.value, list(whole).index(True)) for found in overlay], overlay, lang=lang)
+    draw_overlay(
+        ax, [(found.value, list(whole).index(True) + BELOW) for found in overlay], overlay, lang=lang
+    )
     return finish(figure, _describe(frame, overlay, lang))
 
 

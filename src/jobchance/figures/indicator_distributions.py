@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import capitalised, hidden, note, rows_by
+from jobchance.figures._captions import capitalised, note, rows_by
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
@@ -16,8 +16,8 @@ from jobchance.labels.load import label
 NAME = "indicator_distributions"
 REQUIRED = (
     "construct", "construct_da", "construct_en", "construct_status", "respondent", "level", "base", "share",
-    "conf_low", "conf_high", "N_citizens", "suppressed", "rounded", "estimand", "population", "interval", "N_citizens_total",
-    "N_caseworkers_total", "N_jobcentres_total", "study_source", "data_kind",
+    "conf_low", "conf_high", "N_citizens", "suppressed", "rounded", "estimand", "population", "interval",
+    "N_citizens_total", "N_caseworkers_total", "N_jobcentres_total", "study_source", "data_kind",
 )  # fmt: skip
 ORDER = ("caseworker", "citizen")
 
@@ -53,27 +53,27 @@ def _steps(frame: pd.DataFrame) -> list[str]:
 def _panel(
     ax: Axes, frame: pd.DataFrame, names: dict[str, str], steps: list[str], *, lang: str, key: bool
 ) -> None:
-    shares = np.zeros((len(names), len(steps) + 1))  # the last column: hidden steps together
+    shares = np.zeros((len(names), len(steps)))
+    rest = np.zeros((len(names), 1))  # hidden steps of a bar together
+    low = []
     for row, construct in enumerate(names):
         own = frame[(frame["construct"] == construct) & (frame["base"] == "steps")]
         if own.empty:
             continue
         places = np.round(np.linspace(0, len(steps) - 1, len(own))).astype(int)
+        unknown = own["share"].isna().to_numpy()
         shares[row, places] = own["share"].fillna(0.0).to_numpy()
-        if own["share"].isna().any():
-            shares[row, -1] = np.nan if own["share"].isna().all() else 1 - own["share"].sum()
-    shown = hidden(frame[frame["base"] == "steps"])
-    words = [*_step_names(steps, lang), *([label("suppressed.short", lang)] if shown else [])]
-    colours = [*style.likert_colours(len(steps)), *([style.SUPPRESSED] if shown else [])]
+        rest[row] = np.nan if unknown.all() else 1 - own["share"].sum() if unknown.any() else 0.0
+        low += [place < len(steps) / 2 for place in places[unknown]]
+    words, colours, hatches = _step_names(steps, lang), style.likert_colours(len(steps)), [""] * len(steps)
+    if low:  # the hatched part stands at the end of the scale where most hidden steps are
+        end = 0 if sum(low) * 2 > len(low) else len(steps)
+        shares = np.insert(shares, [end], rest, axis=1)
+        words.insert(end, label("suppressed.short", lang))
+        colours.insert(end, style.SUPPRESSED)
+        hatches.insert(end, "////")
     marks.stacked_bars(
-        ax,
-        list(names.values()),
-        shares if shown else shares[:, :-1],
-        names=words,
-        colours=colours,
-        hatches=[*[""] * len(steps), *(["////"] if shown else [])],
-        lang=lang,
-        key=key,
+        ax, list(names.values()), shares, names=words, colours=colours, hatches=hatches, lang=lang, key=key
     )
     marks.percent_axis(ax, axis="x", lang=lang, ticks=2)
     _beside(ax, frame, names, lang)
@@ -124,7 +124,9 @@ def _describe(frame: pd.DataFrame, names: dict[str, str], sides: list[str], lang
         name=NAME,
         lang=lang,
         headline=_headline(ranked, names, lang),
-        subtitle=label(f"{key}.subtitle", lang),
+        subtitle=label(
+            f"{key}.{'subtitle' if (frame['base'] == 'answers').any() else 'subtitle_plain'}", lang
+        ),
         note=note(
             frame,
             lang,

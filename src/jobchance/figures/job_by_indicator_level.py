@@ -142,7 +142,7 @@ def _describe(
         name=NAME,
         lang=lang,
         headline=_headline(frame, leading, names, lang),
-        subtitle=label(f"{key}.subtitle", lang, **fill),
+        subtitle=_subtitle(names, fill, lang),
         note=note(
             frame,
             lang,
@@ -157,6 +157,18 @@ def _describe(
         published=source_keys(overlay),
         units={"estimate": "share; for trend change in share per step", "N_citizens": "citizens"},
     )
+
+
+def _subtitle(names: dict[str, str], fill: dict[str, str], lang: str) -> str:
+    if len(names) == 1:
+        return label(f"figure.{NAME}.subtitle_one", lang, construct=_inside(names), **fill)
+    return label(f"figure.{NAME}.subtitle", lang, **fill)
+
+
+def _inside(names: dict[str, str]) -> str:
+    """Name of the one indicator as it stands inside a sentence."""
+    (name,) = names.values()
+    return name[:1].lower() + name[1:]
 
 
 def _trend_sentence(
@@ -181,10 +193,9 @@ def _headline(frame: pd.DataFrame, leading: pd.DataFrame, names: dict[str, str],
         return label(f"{key}.neutral", lang, share=phrase.outcome_share(frame, lang))
     signs = [phrase.outside_zero(row) for _, row in leading.iterrows()]
     text = Formatter(lang)
-    if len(signs) == 1:
+    if len(names) == 1:
         word = {1: "one", 0: "one_flat", -1: "one_down"}[signs[0]]
-        construct = names[str(leading["construct"].iloc[0])]
-        return label(f"{key}.{word}", lang, construct=construct[:1].lower() + construct[1:])
+        return label(f"{key}.{word}", lang, construct=_inside(names))
     rising = signs.count(1)
     fill = {"n": text.count(len(signs))}
     return (

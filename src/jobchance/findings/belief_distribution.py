@@ -45,12 +45,14 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     -------
     Finding
         Frame: `level label_da label_en share conf_low conf_high N_citizens N_caseworkers N_answers
-        suppressed item instrument wording_status rounded` and the context; one row per answer, low to high,
+        suppressed item construct construct_da construct_en instrument
+        wording_status rounded` and the context; one row per answer, low to high,
         "don't know" last where the question offers it.
     """
     if panel is None:
         raise ValueError("belief_distribution needs a panel; ask needs() first")
     item = belief_item(study)
+    construct = study.instrument.construct(item.construct)
     rows = answered(study, panel)
     clusters = cluster_labels(rows)
     records = [
@@ -66,6 +68,9 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     frame = protect(frame, policy, output=NAME, totals=())
     frame = frame.assign(
         item=item.item_id,
+        construct=construct.construct_id,
+        construct_da=construct.label.get("da", construct.construct_id),
+        construct_en=construct.label.get("en", construct.construct_id),
         instrument=study.instrument.name,
         wording_status=item.wording_status,
         rounded=bool(rows["rounded"].any()),

@@ -30,9 +30,8 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     """Share with the outcome on every step, and the linear trend over the steps.
 
     All at-risk measurements with a known outcome are used; the answer must have been given before the window
-    of the outcome starts. The trend is the slope of a
-    least-squares line of the outcome on the step (change in the share per step), clustered like the shares.
-    Trend intervals are simultaneous over all m trends of the figure: level 1 - 0.05/m (Bonferroni). "Don't
+    of the outcome starts. The trend is the slope of a least-squares line of the outcome on the unrounded
+    answer (change in the share per step), clustered like the shares. Trend intervals are simultaneous over all m trends of the figure: level 1 - 0.05/m (Bonferroni). "Don't
     know" has no step and is left out.
 
     Parameters
@@ -70,7 +69,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         panel,
         rows=rows,
         estimand="predictive",
-        population="all_at_risk",
+        population="all_at_risk" if panel.frame["citizen_id"].duplicated().any() else "first_at_risk",
         interval=interval_key(rows.drop_duplicates(["citizen_id", "wave"])),
     )
     return Finding("F10", NAME, frame, "LinearAggregations")
@@ -102,15 +101,15 @@ def _panel_of(
 
 
 def _trend(rows: pd.DataFrame, *, level: float) -> dict[str, object]:
-    """Slope of the outcome on the step with a cluster-robust interval."""
+    """Slope of the outcome on the unrounded answer with a cluster-robust interval."""
     labels = cluster_labels(rows)
     clustered = rows.assign(cluster=rows["citizen_id"] if labels is None else labels)
-    fit = fit_glm("outcome ~ step", clustered, family="gaussian", vcov=Cluster("cluster"))
-    low, high = fit.conf_int(level).loc["step"].to_numpy(dtype=float)
+    fit = fit_glm("outcome ~ value", clustered, family="gaussian", vcov=Cluster("cluster"))
+    low, high = fit.conf_int(level).loc["value"].to_numpy(dtype=float)
     return {
         "quantity": "trend",
         "level": "all",
-        "estimate": float(fit.params["step"]),
+        "estimate": float(fit.params["value"]),
         "conf_low": float(low),
         "conf_high": float(high),
         "conf_level": level,

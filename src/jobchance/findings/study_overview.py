@@ -80,7 +80,8 @@ def _forms(study: Study, table: pd.DataFrame) -> list[dict[str, object]]:
         records.append(
             _count(f"forms_{respondent}", len(part)) | {"N_citizens": part["citizen_id"].nunique()}
         )
-    records.append(_count("forms_all", len(table)))
+    if len(set(table["respondent"])) > 1:
+        records.append(_count("forms_all", len(table)))
     records.append(_count("ratings", int(rating["value"].notna().sum() + _unsure(rating))))
     waves = table.drop_duplicates(["citizen_id", "wave"]).groupby("citizen_id").size()
     records.append({"quantity": "waves", "unit": "per_citizen", "value": float(waves.mean())})
