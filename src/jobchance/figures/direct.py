@@ -95,6 +95,30 @@ def end_labels(ax: Axes, labels: Sequence[EndLabel]) -> list[Annotation]:
     return drawn
 
 
+def hollow_marker(ax: Axes, x: float, y: float, *, marker: str = "D") -> None:
+    """The hollow marker of a published number, without a word; axes that end before it are extended."""
+    for value, limits, set_limits in ((x, ax.get_xlim(), ax.set_xlim), (y, ax.get_ylim(), ax.set_ylim)):
+        low, high = sorted(limits)
+        room = 0.03 * (high - low)
+        if not low <= value <= high:
+            wider = (min(low, value - room), max(high, value + room))
+            set_limits(*(wider if limits[0] < limits[1] else wider[::-1]))
+    ax.plot(
+        [x],
+        [y],
+        marker=marker,
+        markersize=6.0,
+        markerfacecolor="white",
+        markeredgecolor=style.PUBLISHED,
+        markeredgewidth=1.3,
+        linestyle="none",
+        zorder=6,
+        clip_on=False,
+        scalex=False,
+        scaley=False,
+    )
+
+
 def published_marker(ax: Axes, x: float, y: float, *, key: str, lang: str, marker: str = "D") -> Annotation:
     """A hollow marker for a published number, named "offentliggjort (KEY)" at the nearest free place.
 
@@ -111,18 +135,7 @@ def published_marker(ax: Axes, x: float, y: float, *, key: str, lang: str, marke
     marker : str
         Matplotlib's name of the marker's shape.
     """
-    ax.plot(
-        [x],
-        [y],
-        marker=marker,
-        markersize=6.5,
-        markerfacecolor="white",
-        markeredgecolor=style.PUBLISHED,
-        markeredgewidth=1.3,
-        linestyle="none",
-        zorder=6,
-        clip_on=False,
-    )
+    hollow_marker(ax, x, y, marker=marker)
     return free_label(ax, x, y, label("published.marker", lang, key=key))
 
 

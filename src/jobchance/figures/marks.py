@@ -6,7 +6,7 @@ control has hidden: it is drawn hatched, with "..".
 
 from jobchance.figures.bars import hidden_cell, horizontal_bars, interval_points, vertical_bars
 from jobchance.figures.base import KeyEntry, add_key
-from jobchance.figures.direct import EndLabel, end_labels, free_label, published_marker
+from jobchance.figures.direct import EndLabel, end_labels, free_label, hollow_marker, published_marker
 from jobchance.figures.grids import heat_map, stacked_bars
 from jobchance.figures.lines import grid_lines, line, number_axis, percent_axis, reference_line, step_line
 
@@ -19,6 +19,7 @@ __all__ = [
     "grid_lines",
     "heat_map",
     "hidden_cell",
+    "hollow_marker",
     "horizontal_bars",
     "interval_points",
     "line",

@@ -199,6 +199,18 @@ def test_bars_are_as_long_as_their_values_and_intervals_end_where_they_should():
     assert [text.xy for text in ax.texts] == [(0.3, 0), (0.5, 1)]  # outside the interval's end
 
 
+def test_published_numbers_beyond_the_bars_stay_inside_the_axes():
+    _, (ax,) = new_figure()
+    marks.horizontal_bars(ax, ["a", "b"], [0.1, 0.2])
+    before = ax.get_ylim()
+    marks.hollow_marker(ax, 0.27, 1)
+    assert ax.get_xlim()[0] == 0.0
+    assert ax.get_xlim()[1] > 0.27
+    assert ax.get_ylim() == before  # rows still run from the top down
+    drawn = ax.lines[-1]
+    assert (list(drawn.get_xdata()), drawn.get_markerfacecolor()) == ([0.27], "white")
+
+
 def test_segments_add_up_and_carry_their_numbers():
     _, (ax,) = new_figure()
     marks.stacked_bars(

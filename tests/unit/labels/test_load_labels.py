@@ -22,7 +22,7 @@ def test_every_text_is_filled_in_and_tidy():
         (key, lang)
         for key, texts in label_table().items()
         for lang, text in texts.items()
-        if not text.strip() or text != text.strip() or "  " in text or lang not in ("da", "en", "sv", "nb")
+        if not text.strip() or "  " in text or "\n" in text or lang not in ("da", "en", "sv", "nb")
     ]
     assert bad == []
 
@@ -38,7 +38,7 @@ def test_placeholders_are_named_and_the_same_set_in_both_languages():
 
 def test_lookup_and_fill():
     assert label("word.note", "da") == "Anm."
-    assert label("count.citizens", "en", n="4,000") == "4,000 citizens"
+    assert label("count.citizens", "en", n="4,000") == "4,000\xa0citizens"
 
 
 def test_swedish_falls_back_to_english():
