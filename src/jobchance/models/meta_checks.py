@@ -25,10 +25,17 @@ def fill_missing_studies(fit: Fit) -> Fit:
     ------
     SpecError
         The fit has moderators, or no rows.
+    DesignError
+        Fewer than three studies, or all variances are equal.
     """
     y, v, X = _material(fit, "fill_missing_studies")
     if X.shape[1] != 1:
         raise SpecError("fill_missing_studies needs a meta-analysis without moderators.")
+    if len(y) < 3 or float(np.ptp(v)) == 0:
+        raise DesignError(
+            "fill_missing_studies needs at least three studies with different variances: otherwise large and "
+            "small studies, and so the side where some may be missing, cannot be told apart."
+        )
     n_filled, side, filled_y, filled_v = trim_and_fill(y, v, method=str(fit.spec["method"]))
     made = meta_analysis(
         filled_y, filled_v, method=str(fit.spec["method"]), knapp_hartung=bool(fit.spec["knapp_hartung"])

@@ -84,7 +84,7 @@ def estimate_tau2(y: Floats, v: Floats, X: Floats, *, method: str) -> tuple[floa
         return at.ypp_y - (at.trace_p if restricted else float(at.weights.sum()))
 
     top = 10 * (float(np.var(y)) + float(v.max()))
-    grid = np.concatenate([[0.0], np.geomspace(1e-10 * top, top, 200)])
+    grid = np.concatenate([[0.0], np.geomspace(1e-9 * top, top, 80)])
     values = [score(t) for t in grid]
     roots = [
         float(optimize.brentq(score, low, high, xtol=1e-15, rtol=1e-14))

@@ -1,0 +1,91 @@
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.regression.mixed_linear_model import MixedLM
+
+from jobchance import fit_mixed
+from jobchance.errors import DesignError, SpecError
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(5)
+    g = rng.integers(0, 40, 800)
+    frame = pd.DataFrame({"g": g, "h": g % 8, "x": rng.normal(size=800)})
+    frame["y"] = 1 + 0.3 * frame["x"] + (rng.normal(size=40) + 0)[g] + rng.normal(size=800)
+    frame["job"] = (frame["y"] > 1).astype(int)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "message"),
+    [
+        ("y ~ x + (1 | g) + (1 | h)", {}, "Crossed or nested random effects .g, h."),
+        ("y ~ x + (1 | h/g)", {}, "Crossed or nested"),
+        ("y ~ x + (1 | g) + (0 + x | g)", {}, r"\(1 \+ x \|\| g\)"),
+        ("job ~ x + (1 | g)", {"family": "binomial"}, "fit_glm"),
+        ("job ~ x + (1 | g)", {"family": "ordinal"}, "ordinal"),
+        ("job ~ x + (1 | g)", {"family": "poisson"}, "poisson"),
+        ("job ~ x + (1 | g)", {"family": "bernoulli"}, "Allowed"),
+        ("y ~ x + (1 | g)", {"link": "log"}, "identity"),
+        ("y ~ x + (1 | g)", {"n_quad": 7}, "n_quad"),
+        ("y ~ x + (1 | g)", {"weights": "x"}, "weights"),
+        ("y ~ x + (1 | g)", {"offset": "x"}, "offset"),
+        ("y ~ x + (1 | g)", {"method": "restricted"}, "reml, ml"),
+    ],
+)
+def test_what_is_not_fitted_is_refused(data, formula, options, message):
+    with pytest.raises(SpecError, match=message):
+        fit_mixed(formula, data, **options)
+
+
+@pytest.mark.parametrize(
+    ("formula", "change", "message"),
+    [
+        ("y ~ x", {}, "random term"),
+        ("y ~ x + (1 | row)", {"row": range(800)}, "800 levels of row"),
+        ("y ~ x + (1 | one)", {"one": 1}, "one"),
+        ("flat ~ 1 + (1 | g)", {"flat": 3.0}, "no variation"),
+    ],
+)
+def test_designs_that_carry_no_model(data, formula, change, message):
+    with pytest.raises(DesignError, match=message):
+        fit_mixed(formula, data.assign(**change))
+
+
+def test_no_optimum_of_statsmodels_is_better(data):
+    """MixedLM stops loosely: its likelihood may be lower, never higher."""
+    fit = fit_mixed("y ~ x + (1 + x | g)", data)
+    X = np.column_stack([np.ones(800), data["x"]])
+    other = MixedLM(data["y"], X, groups=data["g"], exog_re=X).fit(reml=True)
+    assert fit.loglik >= other.llf - 1e-6
+    assert fit.loglik == pytest.approx(other.llf, abs=1e-2)
+    np.testing.assert_allclose(fit.params, other.fe_params, atol=1e-3)
+
+
+def test_uncorrelated_terms_have_no_correlation(data):
+    fit = fit_mixed("y ~ x + (x || g)", data)
+    assert fit.variance_components["correlation"].isna().all()
+    assert "cor__" not in " ".join(fit.tidy()["term"])
+    assert fit.loglik <= fit_mixed("y ~ x + (x | g)", data).loglik
+
+
+def test_three_terms_show_every_correlation(data):
+    fit = fit_mixed("y ~ x + (x + I(x * x) | g)", data)
+    parts = fit.variance_components
+    assert parts["correlation"].notna().sum() == 3
+    assert (parts["correlation"].abs().dropna() <= 1 + 1e-9).all()
+
+
+def test_random_slopes_predict_new_rows(data):
+    fit = fit_mixed("y ~ x + (1 + x | g)", data)
+    modes = fit.random_effects("g").query("level == '5'").set_index("term")["estimate"]
+    row = pd.DataFrame({"x": [2.0], "g": [5]})
+    b = fit.params
+    expected = b["(Intercept)"] + modes["(Intercept)"] + 2 * (b["x"] + modes["x"])
+    assert fit.predict(row)[0] == pytest.approx(expected)
+    assert fit.predict(row, random=False)[0] == pytest.approx(b["(Intercept)"] + 2 * b["x"])
+
+
+def test_few_groups_are_noted(data):
+    assert any("8 levels of h" in note for note in fit_mixed("y ~ x + (1 | h)", data).notes)
