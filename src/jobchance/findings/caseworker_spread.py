@@ -83,6 +83,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     frame = frame.assign(
         mean_rate=_mean_rate(loads),
         N_omitted_caseworkers=int(cases["caseworker_id"].nunique()) - len(loads),
+        least_cases=MIN_CASES,
         draws=DRAWS,
         seed=str(SEED),
         groups=groups,
@@ -124,7 +125,8 @@ def _cases(panel: AnalysisPanel) -> pd.DataFrame:
 
 def _caseloads(cases: pd.DataFrame) -> pd.DataFrame:
     """`events` and `cases` of each caseworker with enough cases."""
-    found = cases.groupby("caseworker_id")["outcome"].agg(events="sum", cases="size")
+    by_caseworker = cases.groupby("caseworker_id")["outcome"]
+    found = pd.DataFrame({"events": by_caseworker.sum(), "cases": by_caseworker.size()})
     return found[found["cases"] >= MIN_CASES]
 
 
