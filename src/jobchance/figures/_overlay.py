@@ -61,18 +61,7 @@ def draw_overlay(
         Language of the key.
     """
     for x, y in places:
-        ax.plot(
-            [x],
-            [y],
-            marker="D",
-            markersize=6.0,
-            markerfacecolor="white",
-            markeredgecolor=style.PUBLISHED,
-            markeredgewidth=1.3,
-            linestyle="none",
-            zorder=6,
-            clip_on=False,
-        )
+        marks.hollow_marker(ax, x, y)
     sources = [
         marks.KeyEntry(label("published.marker", lang, key=key), style.PUBLISHED, marker="D")
         for key in source_keys(values)
