@@ -53,12 +53,10 @@ def _lines(panel: AnalysisPanel, min_persons: int) -> list[_Line]:
         line = _Line((str(row.step),), (str(row.reason),), int(str(row.n_citizens)), int(str(row.n_rows)))
         if line.steps[0].startswith(_PART):
             parts.append(line)
-        elif steps and _small_loss(steps[-1], line, min_persons):
-            last = steps.pop()
-            steps.append(
-                replace(line, steps=(*last.steps, *line.steps), reasons=(*last.reasons, *line.reasons))
-            )
         else:
+            while steps and _small_loss(steps[-1], line, min_persons):
+                last = steps.pop()
+                line = replace(line, steps=(*last.steps, *line.steps), reasons=(*last.reasons, *line.reasons))
             steps.append(line)
     return [*steps, *(part for part in parts if part.citizens >= min_persons)]
 
