@@ -9,7 +9,6 @@ from jobchance.labels.load import label
 from jobchance.panel.model import AnalysisPanel
 from jobchance.report.page import Cell, Table
 
-
 _PART = "of_which"
 
 
