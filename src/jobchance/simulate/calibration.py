@@ -33,10 +33,10 @@ W_SEEN, W_OPTIMISM, W_WAVE = 1.25, 0.5, 0.6
 
 # Targets of the equations. They differ a little from the published margins because the margins are computed
 # from first waves and later ones, with shifts, and the equations know a single year without any.
-BASE_RATE = 0.065
+BASE_RATE = 0.0655
 TOP_RATE = 0.303
 REFERENCE_SKILL = 0.9
-EDUCATION_RATE = 0.087
+EDUCATION_RATE = 0.0885
 EDUCATION_SLOPE = 0.3
 PROGRESS = 0.08  # log hazard of a job per year since entry: the labour market of 2013-17 improved
 EDUCATION_AGE, EDUCATION_AGE_SLOPE = 39, -0.03

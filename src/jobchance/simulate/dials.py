@@ -63,7 +63,7 @@ class Dials:
     n_caseworkers: int
     n_jobcentres: int
     belief_effect: float = 0.0
-    optimism_effect: float = 0.30
+    optimism_effect: float = 0.29
     shift_effect: float = -0.38
     forecasting_skill: float = 0.9
     sorting: float = 0.0

@@ -76,7 +76,7 @@ def published_margins(study: Study) -> pd.DataFrame:
         *_belief(rows),
         *_thirds(rows),
         *_shifts(study, rows),
-        *_spread(rows),
+        *_spread(study),
         *_traits(study),
     ]
     records = [
@@ -111,16 +111,23 @@ def _rows(study: Study) -> pd.DataFrame:
     people = pd.Index(study.tables["citizen"]["citizen_id"])
     citizen = people.get_indexer(pd.Index(rows["citizen_id"]))
     day = _days(rows["date"])
-    begin = day + 7 - (day + 3) % 7  # the Monday after; 1970-01-01 was a Thursday
-    stop = study.tables["follow_up"].set_index("citizen_id")["observed_to"].reindex(people)
-    complete = begin + HORIZON_DAYS <= _days(stop)[citizen]
-    for name in ("job", "job_or_education"):
-        spells = _spells(study, name, people)
-        happened = spells.touches(citizen, begin, begin + HORIZON_DAYS)
-        rows[name] = np.where(happened | complete, happened.astype(float), np.nan)
-        rows[f"{name}_at_risk"] = ~spells.touches(citizen, day, day + 1)
+    rows["job"], rows["job_at_risk"] = _year_after(study, "job", people, citizen, day)
     rows["shifted"] = _after_shift(study, people, citizen, day)
     return rows
+
+
+def _year_after(
+    study: Study, outcome: str, people: pd.Index, citizen: Ints, day: Ints
+) -> tuple[Floats, Bools]:
+    """Outcome in the 52 weeks from the Monday after each day (NaN: not known); who is at risk that day."""
+    begin = day + 7 - (day + 3) % 7  # 1970-01-01 was a Thursday
+    stop = study.tables["follow_up"].set_index("citizen_id")["observed_to"].reindex(people)
+    complete = begin + HORIZON_DAYS <= _days(stop)[citizen]
+    spells = _spells(study, outcome, people)
+    happened = spells.touches(citizen, begin, begin + HORIZON_DAYS)
+    return np.where(happened | complete, happened.astype(float), np.nan), ~spells.touches(
+        citizen, day, day + 1
+    )
 
 
 def _days(column: pd.Series) -> Ints:
@@ -223,16 +230,27 @@ def _shifts(study: Study, rows: pd.DataFrame) -> _Lines:
     yield "shift_difference", "shift_difference", after - before, what
 
 
-def _spread(rows: pd.DataFrame) -> _Lines:
+def _spread(study: Study) -> _Lines:
     """Raw share in job or education of the worst and of the best quarter of caseworkers."""
-    at_risk = rows[rows["job_or_education_at_risk"] & rows["job_or_education"].notna()]
-    pairs = at_risk.drop_duplicates(["caseworker_id", "citizen_id"])
-    table = pairs.groupby("caseworker_id")["job_or_education"].agg(["mean", "sum", "size"])
+    lead = study.tables["assignment"]
+    lead = lead[lead["role"] == "lead"].sort_values(["citizen_id", "start"])
+    cases = lead.drop_duplicates(["citizen_id", "caseworker_id"])
+    people = pd.Index(study.tables["citizen"]["citizen_id"])
+    happened, at_risk = _year_after(
+        study,
+        "job_or_education",
+        people,
+        people.get_indexer(pd.Index(cases["citizen_id"])),
+        _days(cases["start"]),
+    )
+    used = at_risk & ~np.isnan(happened)
+    table = pd.DataFrame({"share": happened[used], "caseworker": cases.loc[used, "caseworker_id"]})
+    table = table.groupby("caseworker")["share"].agg(["mean", "sum", "size"])
     ranked = table[table["size"] >= MIN_CASES].sort_values("mean")
     quarter = len(ranked) // 4
     where = (
         f"caseworkers with at least {MIN_CASES} citizens, worst and best quarter by raw share; one year from "
-        "the first measurement at risk with that caseworker"
+        "the day the citizen got that caseworker"
     )
     for key, group in (("worst", ranked.head(quarter)), ("best", ranked.tail(quarter))):
         share = group["sum"].sum() / group["size"].sum() if quarter else np.nan

@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 CULTURE_SHARE = 0.04  # of the variance of alpha, lies between jobcentres
 JOBCENTRE_SD = 0.06  # log hazard of job and of education
 CASEWORKER_SD = 0.10  # log hazard, apart from optimism: effort, offers, skill
-LEAVERS = 0.35  # share of caseworkers that leave during the project, and share hired during it
+LATE, LEAVERS = 0.1, 0.5  # shares of caseworkers hired, and leaving, while most cases are open
 
 # Margins of the citizens (published) and their correlation with theta (invented).
 TRAITS = {
@@ -93,11 +93,11 @@ def draw_caseworkers(rng: np.random.Generator, dials: Dials, offices: Offices) -
     count = np.bincount(jobcentre, minlength=n_offices)
     first = np.concatenate(([0], np.cumsum(count)[:-1]))
     stays = np.argsort(np.argsort(jobcentre + rng.random(size))) - first[jobcentre] < 2
-    late = (rng.random(size) < LEAVERS) & ~stays
+    late = (rng.random(size) < LATE) & ~stays
     leaves = (rng.random(size) < LEAVERS) & ~stays
     hired_before = cal.FIRST_ENTRY - rng.integers(60, 5000, size)
-    hired = np.where(late, rng.integers(cal.FIRST_ENTRY, cal.day("2015-12-31"), size), hired_before)
-    left = np.maximum(rng.integers(cal.day("2013-10-01"), cal.PROJECT_END, size), hired + 180)
+    hired = np.where(late, rng.integers(cal.FIRST_ENTRY, cal.day("2013-12-31"), size), hired_before)
+    left = np.maximum(rng.integers(cal.day("2013-10-01"), cal.day("2015-06-30"), size), hired + 180)
     leaves &= left < cal.PROJECT_END
     return Caseworkers(
         jobcentre=jobcentre,
