@@ -39,6 +39,15 @@ def note(
     )
 
 
+def as_text(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """A copy with these columns as text, also where a csv reader made numbers of them (1.0 is "1" again)."""
+    return frame.assign(**{column: frame[column].map(_text) for column in columns})
+
+
+def _text(value: object) -> object:
+    return f"{value:g}" if isinstance(value, (int, float)) and value == value else value
+
+
 def hidden(frame: pd.DataFrame) -> bool:
     """Whether any row of the frame is hidden for confidentiality."""
     return "suppressed" in frame and bool(frame["suppressed"].astype(bool).any())

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import note, rows_by
+from jobchance.figures._captions import as_text, note, rows_by
 from jobchance.figures.base import CatalogueFigure, Description, KeyEntry, finish, new_figure
 from jobchance.figures.rater_agreement_heatmap import frame_diagonal, matrix, whole_percent
 from jobchance.formatting import Formatter
@@ -26,6 +26,7 @@ GROUPS = {"shift": (style.CASEWORKER, "o", -0.13), "stay": (style.NEUTRAL, "s", 
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """Heat map left (highest answers on top and right), points with and without a shift right."""
+    frame = as_text(frame, "level_before", "level_after")
     figure, (left, right) = new_figure(height_cm=7.4, cols=2, width_ratios=(1.0, 0.85))
     _transitions(left, frame[frame["quantity"] == "cell"], lang)
     _moves(right, frame, lang)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import note
+from jobchance.figures._captions import as_text, note
 from jobchance.figures._overlay import draw_overlay, source_keys
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
@@ -25,7 +25,7 @@ REQUIRED = (
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """One bar per answer from low (top) to high; per cent and number of citizens at the end of each."""
-    frame = frame.reset_index(drop=True)
+    frame = as_text(frame.reset_index(drop=True), "level", "label_da", "label_en")
     figure, (ax,) = new_figure(height_cm=0.9 + 0.85 * len(frame))
     text = Formatter(lang)
     unsure = frame["level"] == phrase.DONT_KNOW

@@ -6,7 +6,7 @@ import pandas as pd
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import note
+from jobchance.figures._captions import as_text, note
 from jobchance.figures._overlay import draw_overlay, source_keys
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
@@ -25,7 +25,7 @@ ANY = "any"
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """Bars for none, 1, 2 and more changes, then a line and the bar for at least one."""
-    frame = frame.reset_index(drop=True)
+    frame = as_text(frame.reset_index(drop=True), "shifts")
     figure, (ax,) = new_figure(height_cm=0.9 + 0.9 * len(frame))
     text = Formatter(lang)
     whole = frame["shifts"] == ANY

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import capitalised, note, rows_by
+from jobchance.figures._captions import as_text, capitalised, note, rows_by
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
@@ -24,6 +24,7 @@ ORDER = ("caseworker", "citizen")
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """One row per indicator in the instrument's order, one panel per respondent."""
+    frame = as_text(frame, "level")
     sides = [side for side in ORDER if (frame["respondent"] == side).any()]
     names = construct_names(frame, lang)
     figure, axes = new_figure(height_cm=1.6 + 0.66 * len(names), cols=len(sides), sharey=True)

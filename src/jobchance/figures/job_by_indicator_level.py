@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import note
+from jobchance.figures._captions import as_text, note
 from jobchance.figures._overlay import draw_overlay, published_belief, source_keys
 from jobchance.figures.base import CatalogueFigure, Description, KeyEntry, finish, new_figure
 from jobchance.figures.indicator_distributions import construct_names
@@ -32,6 +32,7 @@ SIDES = {"caseworker": ("o", -0.12), "citizen": ("s", 0.12)}
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """Panels in the instrument's order on one common scale, each with the leading respondent's slope."""
+    frame = as_text(frame, "level")
     names = construct_names(frame, lang)
     sides = [side for side in SIDES if (frame["respondent"] == side).any()]
     columns = min(COLUMNS, len(names))

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import capitalised, note, rows_by
+from jobchance.figures._captions import as_text, capitalised, note, rows_by
 from jobchance.figures._table import Cell, Column, draw_table
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
@@ -28,6 +28,7 @@ SHARES = ("agreement", "chance", "within_one")
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """Highest answers on top and to the right, so that agreement runs up the diagonal."""
     figure, (left, right) = new_figure(height_cm=7.2, cols=2, width_ratios=(1.0, 0.95))
+    frame = as_text(frame, "level_caseworker", "level_citizen")
     cells = frame[frame["quantity"] == "cell"]
     table = matrix(cells, "level_caseworker", "level_citizen")
     text = Formatter(lang)
@@ -77,8 +78,8 @@ def frame_diagonal(ax: Axes, size: int) -> None:
 
 
 def _words(cells: pd.DataFrame, side: str, lang: str) -> list[str]:
-    first = cells.drop_duplicates(f"level_{side}")
-    return [str(word) for word in first[f"label_{side}_{'da' if lang == 'da' else 'en'}"]]
+    column = f"label_{side}_{'da' if lang == 'da' else 'en'}"
+    return list(as_text(cells, column).drop_duplicates(f"level_{side}")[column])
 
 
 def _measures(ax: Axes, frame: pd.DataFrame, lang: str) -> None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import note
+from jobchance.figures._captions import as_text, note
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import MISSING, Formatter
 from jobchance.labels.load import label
@@ -23,6 +23,7 @@ HEADLINE_WAVES = ("3", "2")
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """Bars for the waves; below them one row of numbers per respondent."""
+    frame = as_text(frame, "level")
     waves = frame[frame["quantity"] == "wave"]
     bars = waves[waves["series"] == "any"].reset_index(drop=True)
     series = [name for name in ORDER if (waves["series"] == name).any()]

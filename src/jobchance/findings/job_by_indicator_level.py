@@ -31,8 +31,8 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
 
     All at-risk measurements with a known outcome are used; the answer must have been given before the window
     of the outcome starts. The trend is the slope of a least-squares line of the outcome on the unrounded
-    answer (change in the share per step), clustered like the shares. Trend intervals are simultaneous over all m trends of the figure: level 1 - 0.05/m (Bonferroni). "Don't
-    know" has no step and is left out.
+    answer (change in the share per step), clustered like the shares. Trend intervals are simultaneous over
+    all m trends of the figure: level 1 - 0.05/m (Bonferroni). "Don't know" has no step and is left out.
 
     Parameters
     ----------
