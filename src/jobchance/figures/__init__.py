@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jobchance.figures.base import CatalogueFigure
 
-_SHARED = frozenset({"bars", "base", "direct", "grids", "layout", "lines", "marks", "save", "style"})
+_SHARED = frozenset({"bars", "base", "direct", "frame", "grids", "layout", "lines", "marks", "save", "style"})
 
 
 @cache

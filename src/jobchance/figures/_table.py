@@ -19,7 +19,7 @@ from matplotlib.transforms import BboxBase
 
 from jobchance.figures import style
 from jobchance.figures.direct import figure_of
-from jobchance.figures.layout import wrap
+from jobchance.figures.frame import wrap
 
 _PAD = 0.45  # of a line, above and below the words of a row
 _GUTTER_CM = 0.25
