@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.design.build import Design, build_design
+from jobchance.design.columns import level_text
 from jobchance.design.formula import INTERCEPT
 from jobchance.design.layout import Layout, make_layout
 from jobchance.errors import DesignError, SpecError
@@ -101,7 +102,7 @@ def read_panel(
         X=design.matrix[keep],
         names=design.columns,
         factors=dense,
-        levels=tuple(str(value) for value in kept[entity].iloc[first]),
+        levels=tuple(level_text(value) for value in kept[entity].iloc[first]),
         entity=entity,
         time_name=time,
         time=periods,

@@ -57,12 +57,29 @@ def _check(fit: Fit, *, random: bool) -> None:
 
 def _random_part(part: RandomPart, data: pd.DataFrame) -> Floats:
     """Contribution of one grouping factor; zero for levels that the fit has not seen."""
-    if part.group not in data.columns:
-        raise SchemaError(f"predict(random=True) needs the column {part.group}; use random=False without it.")
     position = {level: i for i, level in enumerate(part.levels)}
-    codes = data[part.group].map(lambda value: position.get(str(value), -1), na_action="ignore")
-    index = codes.fillna(-1).to_numpy(dtype=np.int64)
-    modes = np.vstack([part.modes, np.zeros(part.modes.shape[1])])[index]
+    texts = _level_texts(part.group, data)
+    codes = [-1 if text is None else position.get(text, -1) for text in texts]
+    modes = np.vstack([part.modes, np.zeros(part.modes.shape[1])])[codes]
     columns = np.ones((len(data), 1)) if part.predictor is None else part.predictor.matrix(data)
     out: Floats = (modes * columns).sum(axis=1)
     return out
+
+
+def _level_texts(group: str, data: pd.DataFrame) -> list[str | None]:
+    """Text of each row's level; the levels of `a:b` are those of a and b joined. `None` where missing."""
+    names = [group] if group in data.columns else group.split(":")
+    absent = [name for name in names if name not in data.columns]
+    if absent:
+        raise SchemaError(f"predict(random=True) needs the column {', '.join(absent)}; or use random=False.")
+    rows = zip(*(data[name] for name in names), strict=True)
+    return [None if any(map(pd.isna, row)) else ":".join(map(_text, row)) for row in rows]
+
+
+def _text(value: object) -> str:
+    """As levels are written when a design is built: whole numbers without decimals."""
+    return (
+        str(int(value))
+        if isinstance(value, float | np.floating) and float(value).is_integer()
+        else str(value)
+    )

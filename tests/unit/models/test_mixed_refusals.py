@@ -87,5 +87,17 @@ def test_random_slopes_predict_new_rows(data):
     assert fit.predict(row, random=False)[0] == pytest.approx(b["(Intercept)"] + 2 * b["x"])
 
 
+def test_combinations_are_one_factor(data):
+    fit = fit_mixed("y ~ x + (1 | h:g)", data)
+    whole = fit_mixed("y ~ x + (1 | g)", data)  # g lies within h
+    assert fit.loglik == pytest.approx(whole.loglik, abs=1e-8)
+    np.testing.assert_allclose(fit.predict(data), fit.predict(), rtol=1e-10)
+
+
+def test_whole_numbers_and_floats_are_the_same_level(data):
+    fit = fit_mixed("y ~ x + (1 | g)", data)
+    np.testing.assert_allclose(fit.predict(data.assign(g=data["g"].astype(float))), fit.predict())
+
+
 def test_few_groups_are_noted(data):
     assert any("8 levels of h" in note for note in fit_mixed("y ~ x + (1 | h)", data).notes)
