@@ -19,6 +19,7 @@ from tempfile import NamedTemporaryFile
 import pandas as pd
 
 from jobchance.disclosure.check import require
+from jobchance.disclosure.export import export_frame
 from jobchance.disclosure.folders import refuse_export_folder
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import DisclosureError, SpecError
@@ -47,8 +48,9 @@ def save_figure(
     figure : CatalogueFigure
         Drawn from `frame` by its catalogue function.
     frame : DataFrame
-        After `protect` and `export_frame`; written as UTF-8 csv with Unix line ends. Texts that a
-        spreadsheet would run as formulas get an apostrophe in front.
+        After `protect`, and after `export_frame` if the policy rounds counts; written as UTF-8 csv with
+        Unix line ends and at most the policy's digits. Texts that a spreadsheet would run as formulas get an
+        apostrophe in front.
     path : str or Path
         Where to, without ending (a picture's ending is cut off); the name is ASCII. Missing folders are made.
     policy : DisclosurePolicy
@@ -77,12 +79,14 @@ def save_figure(
     refused = sorted({*formats, "csv", "json"} - set(policy.formats))
     if refused:
         raise DisclosureError(f"{name}: policy {policy.name} does not allow {', '.join(refused)} files.")
-    require(frame, policy, output=name, disclosure_class=disclosure_class)
     if figure.frame_hash != frame_hash(frame):
         raise DisclosureError(f"{name}: the figure was not drawn from the frame that is to be saved with it.")
+    # Fewer digits do not move a mark; rounded counts would, so those must be rounded before drawing.
+    exported = frame if policy.round_base else export_frame(frame, policy)
+    require(exported, policy, output=name, disclosure_class=disclosure_class)
     contents = {kind: _picture(figure, kind) for kind in formats}
-    contents["csv"] = _csv(frame)
-    contents["json"] = _json(figure, frame, policy, disclosure_class)
+    contents["csv"] = _csv(exported)
+    contents["json"] = _json(figure, exported, policy, disclosure_class)
     return _write_all(base, contents)
 
 

@@ -10,7 +10,7 @@ from jobchance.disclosure.check import Breach
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.findings.catalogue import Entry
 from jobchance.formatting import Formatter
-from jobchance.labels.load import label
+from jobchance.labels.load import has_label, label
 from jobchance.note.flow import flow_table
 from jobchance.panel.model import AnalysisPanel
 from jobchance.report.manifest import software
@@ -104,10 +104,16 @@ def _lead(study: Study, panel: AnalysisPanel | None, formatter: Formatter) -> st
         formatter.lang,
         study=study.name,
         citizens=formatter.count(int(panel.frame["citizen_id"].nunique())),
-        outcome=label(f"outcome.{panel.meta['outcome']}.name", formatter.lang),
+        outcome=_outcome_name(str(panel.meta["outcome"]), formatter.lang),
         weeks=formatter.count(int(str(panel.meta["horizon_weeks"]))),
         through=through,
     )
+
+
+def _outcome_name(rule: str, lang: str) -> str:
+    """The outcome rule in words; a user's own rule by its code."""
+    known = f"outcome.{rule}.name"
+    return label(known, lang) if has_label(known) else rule
 
 
 def _section(name: str, ids: Sequence[str], outputs: dict[str, Output], lang: str) -> Section:

@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from jobchance.disclosure.folders import refuse_export_folder
 from jobchance.errors import SpecError
 
 MANIFEST = "manifest.json"
-_EXPORT_FOLDERS = ("hjemsendelser", "hjemtag", "hjemtagelse")
 
 
 def check_target(out: Path) -> Path:
@@ -27,14 +27,9 @@ def check_target(out: Path) -> Path:
     SpecError
         The target is a file, or a folder from which results are sent home: a person copies by hand.
     """
-    target = out.expanduser().resolve()
+    target = refuse_export_folder(out)
     if target.exists() and not target.is_dir():
         raise SpecError(f"--out names a file, not a folder: {out.name}")
-    if any(part.lower() in _EXPORT_FOLDERS for part in target.parts):
-        raise SpecError(
-            "Results are never written straight into an export folder "
-            f"({', '.join(_EXPORT_FOLDERS)}): write elsewhere, look, and copy by hand."
-        )
     return target
 
 
