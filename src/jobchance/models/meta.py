@@ -88,7 +88,7 @@ def meta_analysis(
     --------
     >>> fit = meta_analysis(np.array([0.3, 0.1, -0.2]), np.array([0.02, 0.01, 0.03]))
     >>> round(float(fit.params["(Intercept)"]), 3)
-    0.093
+    0.083
     """
     check_option("method", method, METHODS)
     frame = _frame(estimates, variances, moderators)
@@ -145,25 +145,35 @@ def _frame(
 ) -> pd.DataFrame:
     """Estimates, variances and moderators side by side, by position."""
     values, spread = pd.Series(estimates), pd.Series(variances)
-    extra = pd.DataFrame(moderators) if moderators is not None else pd.DataFrame(index=values.index)
+    extra = _moderator_frame(moderators, len(values))
     if not len(values) == len(spread) == len(extra):
         raise SpecError(
             f"Lengths differ: {len(values)} estimates, {len(spread)} variances, "
             f"{len(extra)} rows of moderators."
         )
-    names = [str(name) for name in extra.columns]
+    if not all(map(pd.api.types.is_numeric_dtype, (values, spread))):
+        raise SpecError("estimates and variances must be numbers.")
+    frame = pd.DataFrame({"estimate": values.to_numpy(dtype=float), "variance": spread.to_numpy(dtype=float)})
+    frame = pd.concat([frame, extra], axis=1)
+    frame.index = values.index
+    unusable = int((~(frame["variance"] > 0) & frame["variance"].notna()).sum())
+    if unusable:
+        raise DesignError(f"{unusable} of {len(frame)} variances are not above zero.")
+    return frame
+
+
+def _moderator_frame(moderators: pd.DataFrame | pd.Series | None, k: int) -> pd.DataFrame:
+    """Moderators as columns with usable names, by position."""
+    if moderators is None:
+        return pd.DataFrame(index=range(k))
+    frame = pd.DataFrame(moderators).reset_index(drop=True)
+    frame.columns = pd.Index([f"moderator {n + 1}" if isinstance(n, int) else str(n) for n in frame.columns])
+    names = list(frame.columns)
     bad = [name for name in names if name in ("estimate", "variance") or "`" in name or "\n" in name]
     if bad or len(set(names)) < len(names):
         raise SpecError(
             "Moderators need different names, none of them estimate or variance, without backticks."
         )
-    frame = pd.DataFrame({"estimate": values.to_numpy(dtype=float), "variance": spread.to_numpy(dtype=float)})
-    for name in names:
-        frame[name] = extra[name].to_numpy()
-    frame.index = values.index
-    unusable = int((~(frame["variance"] > 0) & frame["variance"].notna()).sum())
-    if unusable:
-        raise DesignError(f"{unusable} of {len(frame)} variances are not above zero.")
     return frame
 
 
@@ -174,7 +184,7 @@ def _design(frame: pd.DataFrame) -> Design:
 
 
 def _collinear(design: Design) -> tuple[str, ...]:
-    return tuple(f"{name} (determined by the terms before it)" for name in design.collinear)
+    return tuple(f"{name} (earlier columns determine it)" for name in design.collinear)
 
 
 def _heterogeneity(

@@ -118,7 +118,7 @@ def fit_mixed(
 
 def collinear_terms(design: Design) -> tuple[str, ...]:
     """Columns that the design left out, with the reason."""
-    return tuple(f"{name} (determined by the terms before it)" for name in design.collinear)
+    return tuple(f"{name} (earlier columns determine it)" for name in design.collinear)
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,6 +92,10 @@ def read_panel(
     dense = {name: np.unique(c[keep], return_inverse=True)[1].astype(np.int64) for name, c in codes.items()}
     if int(dense[entity].max()) == 0:
         raise DesignError(f"Column {entity} has one level in the rows used; a panel needs several.")
+    if float(np.ptp(design.outcome[keep])) == 0:
+        raise DesignError(
+            f"The outcome {design.outcome_name} has the same value in all {int(keep.sum())} rows."
+        )
     first = np.unique(dense[entity], return_index=True)[1]
     periods, gaps_known = _periods(kept[time]) if time else (None, False)
     return PanelRows(
@@ -121,8 +125,6 @@ def narrowed(layout: Layout, names: Sequence[str]) -> Layout:
 def without_intercept(panel: PanelRows) -> tuple[Floats, tuple[str, ...]]:
     """Columns of the design but the intercept."""
     keep = [i for i, name in enumerate(panel.names) if name != INTERCEPT]
-    if not keep:
-        raise DesignError("The formula has no covariate.")
     return panel.X[:, keep], tuple(panel.names[i] for i in keep)
 
 

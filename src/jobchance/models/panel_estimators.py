@@ -1,8 +1,8 @@
 """The estimators of `fit_panel` as transformations of rows, with their degrees of freedom.
 
 Letters: n rows, N entities, T_i rows of entity i, K coefficients. Random effects subtract the share
-theta_i = 1 - sqrt(s2_e / (T_i s2_u + s2_e)) of the entity mean. Wooldridge (2010), chapter 10; Baltagi (2013),
-chapters 2-3.
+theta_i = 1 - sqrt(s2_e / (T_i s2_u + s2_e)) of the entity mean. Wooldridge (2010), chapter 10; Baltagi
+(2013), chapters 2-3.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ def within(panel: PanelRows) -> Regression:
     keep, gone = _varying(
         cleaned[:, 1:], X, names, reason=f"does not vary within {' and '.join(panel.factors)}"
     )
+    if not _has_variation(cleaned[:, 0], panel.y):
+        raise DesignError(f"The outcome does not vary within {' and '.join(panel.factors)}.")
     levels = sum(int(codes.max()) + 1 for codes in factors)
     return Regression(
         y=cleaned[:, 0],
@@ -89,7 +91,7 @@ def between(panel: PanelRows) -> Regression:
     means = group_means(np.column_stack([panel.y, panel.X]), codes)
     y, X = means[:, 0], means[:, 1:]
     keep = independent_columns(X)
-    gone = _dropped(panel.names, keep, "determined by the terms before it, as entity means")
+    gone = _dropped(panel.names, keep, "earlier columns determine its entity means")
     rows = panel.frame.iloc[panel.used]
     return Regression(
         y=y,
@@ -119,6 +121,8 @@ def first_difference(panel: PanelRows) -> Regression:
     X, names = without_intercept(panel)
     change = X[now] - X[before]
     keep, gone = _varying(change, X[now], names, reason="does not change over time")
+    if not _has_variation(panel.y[now] - panel.y[before], panel.y):
+        raise DesignError("The outcome does not change over time.")
     dropped = {f"first row of its {panel.entity}": int(len(codes) - same.sum())}
     if (same & ~near).any():
         dropped[f"no row at the {panel.time_name} before"] = int((same & ~near).sum())
@@ -170,6 +174,8 @@ def swamy_arora(panel: PanelRows) -> VarianceParts:
             f"Random effects need more rows: {len(codes)} rows of {len(counts)} levels of {panel.entity} "
             f"leave {df_within} degrees of freedom within and {df_between} between."
         )
+    if not _has_variation(cleaned[:, 0], panel.y):
+        raise DesignError(f"The outcome does not vary within {panel.entity}; use estimator='between'.")
     residual = _ssr(cleaned[:, 0], cleaned[:, 1:][:, keep]) / df_within
     spread = _ssr(means[:, 0], means[:, 1:][:, columns]) / df_between
     entity = max(0.0, spread - residual / (len(counts) / float(np.sum(1 / counts))))
@@ -224,10 +230,15 @@ def _varying(
     kept = varying[independent_columns(cleaned[:, varying])] if len(varying) else varying
     gone = [f"{names[i]} ({reason})" for i in np.flatnonzero(~left).tolist()]
     lost = sorted(set(varying.tolist()) - set(kept.tolist()))
-    gone += [f"{names[i]} (determined by the terms before it)" for i in lost]
+    gone += [f"{names[i]} (earlier columns determine it)" for i in lost]
     if at_least_one and len(kept) == 0:
-        raise DesignError(f"No term is left: {'; '.join(gone)}.")
+        raise DesignError(f"No covariate is left: {'; '.join(gone) or 'the formula has none'}.")
     return [int(i) for i in kept], tuple(gone)
+
+
+def _has_variation(cleaned: Floats, original: Floats) -> bool:
+    """Whether more than rounding errors is left of a column."""
+    return float(np.linalg.norm(cleaned)) > 1e-12 * float(np.linalg.norm(original))
 
 
 def _dropped(names: Sequence[str], keep: Sequence[int] | Codes, reason: str) -> tuple[str, ...]:

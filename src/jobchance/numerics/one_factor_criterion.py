@@ -11,8 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jobchance.errors import EstimationError
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+
+UNBOUNDED = (
+    "The variance between groups has no upper bound: the random effects explain the outcome (almost) fully. "
+    "Check that the outcome varies within groups."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +75,8 @@ def evaluate(sums: Sums, lower: Floats, *, restricted: bool) -> State:
     gradient_at_zero = -np.einsum("mqi,mq->i", sums.zx, f_zy)
     delta = np.linalg.solve(information, gradient_at_zero)
     r2 = sums.yy - float(np.sum(sums.zy * f_zy)) - float(gradient_at_zero @ delta)
+    if r2 <= 1e-14 * sums.yy:
+        raise EstimationError(UNBOUNDED)
     df = sums.n - sums.p if restricted else sums.n
     log_det = float(np.linalg.slogdet(k_matrix)[1].sum())
     if restricted:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from jobchance.errors import EstimationError
-from jobchance.numerics.one_factor_criterion import Floats, Sums, evaluate
+from jobchance.numerics.one_factor_criterion import UNBOUNDED, Floats, Sums, evaluate
 
 _GRADIENT = 1e-5  # largest scaled gradient of the criterion at an accepted optimum
 _STARTS = (1.0, 0.2, 3.0)
+_LARGEST = 1e4  # standard deviation of a random term over that of the residual
 
 
 def optimum(sums: Sums, *, restricted: bool, correlated: bool) -> Floats:
@@ -50,7 +51,7 @@ def _one_term(sums: Sums, *, restricted: bool) -> Floats:
     def slope(ratio: float) -> float:
         return _at_ratio(pooled, ratio, restricted=restricted)[1]
 
-    grid = [0.0, *np.geomspace(1e-8, 1e8, 120)]
+    grid = [0.0, *np.geomspace(1e-8, _LARGEST**2, 120)]
     values = [slope(ratio) for ratio in grid]
     roots = [
         float(optimize.brentq(slope, low, high, xtol=1e-300, rtol=1e-14))
@@ -58,10 +59,7 @@ def _one_term(sums: Sums, *, restricted: bool) -> Floats:
         if at_low < 0 <= at_high
     ]
     if values[-1] < 0:
-        raise EstimationError(
-            "The variance between groups has no upper bound: rows of the same group hardly differ. "
-            "Check that the outcome varies within groups."
-        )
+        raise EstimationError(UNBOUNDED)
     return np.array([[math.sqrt(min([0.0, *roots], key=criterion))]])
 
 
@@ -137,6 +135,8 @@ def _several_terms(
         while step.any() and objective(_bounded(theta - step, diagonal))[0] > value + 1e-12 * abs(value):
             step = np.where(np.abs(step) > 1e-14, step / 2, 0.0)
         theta = _bounded(theta - step, diagonal)
+    if np.abs(theta).max() > _LARGEST:
+        raise EstimationError(UNBOUNDED)
     _, gradient = objective(theta)
     free = ~(diagonal & (theta < 1e-7))
     if free.any() and np.abs(gradient[free]).max() > _GRADIENT:

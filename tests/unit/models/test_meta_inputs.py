@@ -18,6 +18,7 @@ V = np.array([0.02, 0.05, 0.01, 0.2, 0.03, 0.04])
         (Y, V[:3], {}, SpecError, "6 estimates, 3 variances"),
         (Y, -V, {}, DesignError, "6 of 6 variances"),
         (Y, V, {"method": "pm"}, SpecError, "reml, ml, dl, ee"),
+        (["a", "b"], V[:2], {}, SpecError, "must be numbers"),
         (Y[:1], V[:1], {}, DesignError, "1 studies"),
         (Y, V, {"moderators": pd.DataFrame({"variance": Y})}, SpecError, "different names"),
         (Y, V, {"moderators": pd.DataFrame({"a": Y[:2]})}, SpecError, "rows of moderators"),

@@ -4,7 +4,7 @@ import pytest
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 from jobchance import fit_mixed
-from jobchance.errors import DesignError, SpecError
+from jobchance.errors import DesignError, EstimationError, SpecError
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,20 @@ def test_what_is_not_fitted_is_refused(data, formula, options, message):
 def test_designs_that_carry_no_model(data, formula, change, message):
     with pytest.raises(DesignError, match=message):
         fit_mixed(formula, data.assign(**change))
+
+
+@pytest.mark.parametrize("random", ["(1 | g)", "(x | g)"])
+@pytest.mark.parametrize("noise", [0.0, 1e-9])
+def test_groups_that_explain_everything_have_no_estimate(data, random, noise):
+    level = data["g"] + noise * np.random.default_rng(1).normal(size=800)
+    with pytest.raises(EstimationError, match="no upper bound"):
+        fit_mixed(f"level ~ 1 + {random}", data.assign(level=level))
+
+
+def test_slopes_on_a_strange_scale_are_found(data):
+    near = fit_mixed("y ~ x + (1 + x | g)", data)
+    far = fit_mixed("y ~ z + (1 + z | g)", data.assign(z=data["x"] * 1e6 + 1e6))
+    assert far.loglik + np.log(1e6) == pytest.approx(near.loglik, abs=1e-4)
 
 
 def test_no_optimum_of_statsmodels_is_better(data):

@@ -50,10 +50,10 @@ def test_terms_without_variation_are_dropped_by_name(data):
     fit = fit_panel("y ~ x + sex + I(2 * x)", data)
     assert fit.terms == ("x",)
     assert fit.sample.dropped_terms == (
-        "I(2 * x) (determined by the terms before it)",
+        "I(2 * x) (earlier columns determine it)",
         "sex[M] (does not vary within citizen_id)",
     )
-    with pytest.raises(DesignError, match="No term is left"):
+    with pytest.raises(DesignError, match="No covariate is left"):
         fit_panel("y ~ sex", data)
 
 
@@ -130,3 +130,28 @@ def test_hausman_wants_model_covariances_in_order(data):
         hausman(random, within)
     with pytest.raises(SpecError, match="model"):
         hausman(within.with_vcov(Cluster("citizen_id")), random)
+
+
+@pytest.mark.parametrize("estimator", ["within", "random", "hybrid", "pooled", "first_difference", "between"])
+def test_an_outcome_without_variation_is_refused(data, estimator):
+    with pytest.raises(DesignError, match="same value in all 180 rows"):
+        fit_panel("y ~ x", data.assign(y=1.0), estimator=estimator, vcov="model")
+
+
+@pytest.mark.parametrize("estimator", ["within", "random", "first_difference"])
+def test_an_outcome_that_stands_still_is_refused(data, estimator):
+    still = data.assign(y=data.groupby("citizen_id")["y"].transform("first"))
+    with pytest.raises(DesignError, match=r"does not (vary within citizen_id|change over time)"):
+        fit_panel("y ~ x", still, estimator=estimator, vcov="model")
+
+
+@pytest.mark.parametrize("estimator", ["random", "hybrid", "pooled", "between"])
+def test_a_mean_alone_can_be_fitted(data, estimator):
+    fit = fit_panel("y ~ 1", data, estimator=estimator, vcov="model")
+    assert fit.params["(Intercept)"] == pytest.approx(data["y"].mean())
+
+
+def test_columns_of_other_kinds_give_the_same_numbers(data):
+    plain = fit_panel("y ~ x", data)
+    kinds = {"citizen_id": "category", "caseworker_id": "category", "x": "Float64", "wave": "Int64"}
+    pd.testing.assert_series_equal(fit_panel("y ~ x", data.astype(kinds)).std_errors, plain.std_errors)
