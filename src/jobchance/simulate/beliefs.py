@@ -60,7 +60,9 @@ def draw_beliefs(
     citizen = np.repeat(np.arange(plan.n_waves.size), plan.n_waves)
     wave = np.arange(citizen.size) - np.repeat(np.cumsum(plan.n_waves) - plan.n_waves, plan.n_waves)
     when = plan.measured[citizen, wave]
-    tenure = np.searchsorted(key(tenures.citizen, tenures.start), key(citizen, when), side="right") - 1
+    tenure = (
+        np.searchsorted(cal.key(tenures.citizen, tenures.start), cal.key(citizen, when), side="right") - 1
+    )
     skill = dials.forecasting_skill
     misread = rng.normal(size=tenures.citizen.size)
     seen = skill * citizens.theta[citizen] + np.sqrt(1 - skill**2) * misread[tenure]
@@ -78,11 +80,6 @@ def draw_beliefs(
         for raise_ in (0.0, 1.0)
     ]
     return Beliefs(citizen, wave, when, tenure, seen, answers[0], answers[1])
-
-
-def key(citizen: Ints, day: Ints) -> Ints:
-    """Order citizens and, inside a citizen, days by one number."""
-    return np.asarray(citizen * (1 << 20) + (day - cal.FIRST_ENTRY))
 
 
 def draw_item(

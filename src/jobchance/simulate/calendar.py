@@ -26,6 +26,7 @@ NEVER = day("2099-01-01")
 WAVE_DAYS = 91  # every third month
 MAX_WAVES = 16
 HORIZON_DAYS = 364  # 52 weeks
+_DAY_BITS = 20  # a key holds days up to the year 4883
 
 
 def dates(days: Days) -> NDArray[np.datetime64]:
@@ -44,3 +45,18 @@ def workdays(days: Days) -> Days:
 def window_starts(days: Days) -> Days:
     """First Monday after each day: no outcome may be earlier than that."""
     return days + 7 - (days + 3) % 7
+
+
+def key(citizen: Days, days: Days) -> Days:
+    """One number that orders by citizen and, inside a citizen, by day."""
+    return np.asarray((citizen << _DAY_BITS) + (days - FIRST_ENTRY))
+
+
+def day_of(keys: Days) -> Days:
+    """Day that a key holds."""
+    return np.asarray((keys & ((1 << _DAY_BITS) - 1)) + FIRST_ENTRY)
+
+
+def citizen_of(keys: Days) -> Days:
+    """Citizen that a key holds."""
+    return np.asarray(keys >> _DAY_BITS)

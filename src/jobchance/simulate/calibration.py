@@ -38,6 +38,7 @@ TOP_RATE = 0.303
 REFERENCE_SKILL = 0.9
 EDUCATION_RATE = 0.0885
 EDUCATION_SLOPE = 0.3
+_STEEPEST = 4.0  # slopes tried
 PROGRESS = 0.08  # log hazard of a job per year since entry: the labour market of 2013-17 improved
 EDUCATION_AGE, EDUCATION_AGE_SLOPE = 39, -0.03
 
@@ -76,19 +77,19 @@ def solve_hazard(dials: Dials) -> Hazard:
     Raises
     ------
     SpecError
-        The effects alone make a steeper gradient than the published one, so no slope meets it.
+        The effects are so strong that no slope meets the published gradient.
     """
 
     def top_excess(slope: float) -> float:
         level = _solve_level(dials, slope, REFERENCE_SKILL)
         return float(_rates(dials, level, slope, REFERENCE_SKILL)[-1]) - TOP_RATE
 
-    if top_excess(0.0) > 0:
+    if top_excess(0.0) > 0 or top_excess(_STEEPEST) < 0:
         raise SpecError(
-            "belief_effect and optimism_effect together make a steeper gradient than the published one; "
-            "lower them"
+            "belief_effect and optimism_effect together are too far from zero: no influence of employability "
+            "could then make the published gradient over answers"
         )
-    slope = brentq(top_excess, 0.0, 4.0, xtol=1e-4)
+    slope = brentq(top_excess, 0.0, _STEEPEST, xtol=1e-4)
     return Hazard(_solve_level(dials, slope, dials.forecasting_skill), slope)
 
 

@@ -121,21 +121,24 @@ def _count(name: str, value: object, faults: list[str]) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, Integral):
-        faults.append(f"{name} must be a whole number, got {value!r}")
-    elif not low <= int(value) <= high:
-        faults.append(f"{name} must be between {low} and {high}, got {value!r}")
-    else:
-        return int(value)
-    return 0
+        faults.append(f"{name} must be a whole number between {low} and {high}")
+        return 0
+    if not low <= int(value) <= high:
+        faults.append(f"{name} must be between {low} and {high}")
+        return 0
+    return int(value)
 
 
 def _number(name: str, value: object, faults: list[str]) -> float:
     """Read a number in its range; not-a-number is in no range."""
     low, high = _RANGES[name]
     if isinstance(value, bool) or not isinstance(value, Real):
-        faults.append(f"{name} must be a number, got {value!r}")
-    elif not low <= float(value) <= high:
-        faults.append(f"{name} must be between {low:g} and {high:g}, got {value!r}")
-    else:
-        return float(value)
-    return low
+        faults.append(f"{name} must be a number between {low:g} and {high:g}")
+        return low
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number too large for any range
+        number = float("inf")
+    if not low <= number <= high:
+        faults.append(f"{name} must be between {low:g} and {high:g}")
+    return number

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from jobchance.simulate import calendar as cal
 from jobchance.simulate import calibration
-from jobchance.simulate.beliefs import Beliefs, key
+from jobchance.simulate.beliefs import Beliefs
 from jobchance.simulate.calibration import Hazard
 from jobchance.simulate.caseload import Tenures
 from jobchance.simulate.dials import Dials
@@ -65,18 +65,18 @@ def build_segments(world: World) -> Segments:
     keys = np.unique(
         np.concatenate(
             (
-                key(who[inside], grid[inside]),
-                key(tenures.citizen, tenures.start),
-                key(beliefs.citizen, beliefs.day),
+                cal.key(who[inside], grid[inside]),
+                cal.key(tenures.citizen, tenures.start),
+                cal.key(beliefs.citizen, beliefs.day),
             )
         )
     )
-    citizen = keys >> 20
-    start = (keys & ((1 << 20) - 1)) + cal.FIRST_ENTRY
+    citizen = cal.citizen_of(keys)
+    start = cal.day_of(keys)
     last = np.append(start[1:], cal.END)
     last[np.append(citizen[1:] != citizen[:-1], True)] = cal.END
-    tenure = np.searchsorted(key(tenures.citizen, tenures.start), keys, side="right") - 1
-    belief = np.searchsorted(key(beliefs.citizen, beliefs.day), keys, side="right") - 1
+    tenure = np.searchsorted(cal.key(tenures.citizen, tenures.start), keys, side="right") - 1
+    belief = np.searchsorted(cal.key(beliefs.citizen, beliefs.day), keys, side="right") - 1
     first = np.searchsorted(beliefs.citizen, citizen)
     return Segments(keys, citizen, start, last, tenure, np.maximum(belief, first))
 

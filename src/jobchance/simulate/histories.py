@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobchance.simulate import calendar as cal
-from jobchance.simulate.beliefs import key
 from jobchance.simulate.calendar import Days
 from jobchance.simulate.caseload import CLOSED, OPEN, Tenures
 from jobchance.simulate.events import CumulativeHazard, Spells
@@ -133,7 +132,12 @@ def _cut_tenures(tenures: Tenures, close: Days, observed_to: Days) -> Tenures:
 def _kept_waves(world: World, jobs: Spells, close: Days, observed_to: Days, in_job: Bools) -> Bools:
     """Waves before the close and the exit; half of those in a job; none after one left out."""
     beliefs = world.beliefs
-    row = np.searchsorted(key(jobs.citizen, jobs.start), key(beliefs.citizen, beliefs.day), side="right") - 1
+    row = (
+        np.searchsorted(
+            cal.key(jobs.citizen, jobs.start), cal.key(beliefs.citizen, beliefs.day), side="right"
+        )
+        - 1
+    )
     row = np.maximum(row, 0)
     working = np.zeros(beliefs.day.size, dtype=bool)
     if jobs.citizen.size:

@@ -1,46 +1,24 @@
 """`published_margins`: what BIP published, computed from a study's tables, beside the published numbers.
 
-Written on its own, from the tables alone, so that it checks the simulator without the panel's code.
+Written on its own, from the tables alone (`margin_rows.py`), so that it checks simulator and panel alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from jobchance.errors import SpecError
 from jobchance.indicator.optimism import THIRDS, leave_one_out_optimism, optimism_thirds
 from jobchance.labels.published import published_values
+from jobchance.simulate.margin_rows import day_numbers, margin_rows, year_after
 from jobchance.study.model import Study
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-HORIZON_DAYS = 364
 MIN_CASES = 20  # citizens of a caseworker whose share counts in the spread
-_DAY_BITS = 20
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """Spells of one outcome, ordered by citizen and time, on citizens coded 0, 1, ..."""
-
-    keys_of_end: Ints
-    start: Ints
-    citizen: Ints
-
-    def touches(self, citizen: Ints, begin: Ints, end: Ints) -> Bools:
-        """Whether a spell covers at least one day of [begin, end)."""
-        if not self.start.size:
-            return np.zeros(citizen.size, dtype=bool)
-        row = np.searchsorted(self.keys_of_end, (citizen << _DAY_BITS) + begin, side="right")
-        found = row < self.start.size
-        row = np.minimum(row, self.start.size - 1)
-        return np.asarray(found & (self.citizen[row] == citizen) & (self.start[row] < end))
+NEEDED = ("citizen", "caseworker", "jobcentre", "assignment", "measurement", "rating", "outcome", "follow_up")
+_Lines = Iterator[tuple[str, str, float, str]]
 
 
 def published_margins(study: Study) -> pd.DataFrame:
@@ -53,7 +31,8 @@ def published_margins(study: Study) -> pd.DataFrame:
     Parameters
     ----------
     study : Study
-        Simulated by `simulate_study`, or a real one with all these tables.
+        Simulated by `simulate_study`, or another with the same tables and columns, where every outcome that
+        happened has its date.
 
     Returns
     -------
@@ -62,6 +41,11 @@ def published_margins(study: Study) -> pd.DataFrame:
         `data/codelists/published_bip.csv` (the status is the published number's, so that an inferred target
         is seen as such); `achieved` is NaN where nobody is left to count; `definition` says what was counted.
 
+    Raises
+    ------
+    SpecError
+        A table is absent.
+
     Examples
     --------
     >>> from jobchance.simulate.bip import simulate_study
@@ -69,7 +53,10 @@ def published_margins(study: Study) -> pd.DataFrame:
     >>> list(margins.columns)
     ['key', 'target', 'achieved', 'status', 'definition']
     """
-    rows = _rows(study)
+    absent = sorted(set(NEEDED) - set(study.tables))
+    if absent:
+        raise SpecError(f"published_margins needs the tables {', '.join(absent)}.")
+    rows = margin_rows(study)
     known = published_values()
     lines = [
         *_sizes(study, rows),
@@ -90,70 +77,6 @@ def published_margins(study: Study) -> pd.DataFrame:
         for name, target, achieved, definition in lines
     ]
     return pd.DataFrame(records)
-
-
-_Lines = Iterator[tuple[str, str, float, str]]
-
-
-def _rows(study: Study) -> pd.DataFrame:
-    """One row per caseworker form with the belief answered: outcomes of the year after, who is at risk."""
-    rating = study.tables["rating"]
-    belief = rating[rating["item_id"] == "belief_job"]
-    answered = belief["value"].notna() | (belief["missing_reason"] == "dont_know").fillna(False).astype(bool)
-    forms = study.tables["measurement"]
-    forms = forms[forms["respondent"] == "caseworker"]
-    rows = forms[["measurement_id", "citizen_id", "caseworker_id", "date"]].merge(
-        belief.loc[answered, ["measurement_id", "value"]], on="measurement_id"
-    )
-    rows = rows.rename(columns={"value": "belief"}).sort_values(["citizen_id", "date"], ignore_index=True)
-    offices = study.tables["caseworker"].set_index("caseworker_id")["jobcentre_id"]
-    rows["jobcentre_id"] = rows["caseworker_id"].map(offices)
-    people = pd.Index(study.tables["citizen"]["citizen_id"])
-    citizen = people.get_indexer(pd.Index(rows["citizen_id"]))
-    day = _days(rows["date"])
-    rows["job"], rows["job_at_risk"] = _year_after(study, "job", people, citizen, day)
-    rows["shifted"] = _after_shift(study, people, citizen, day)
-    return rows
-
-
-def _year_after(
-    study: Study, outcome: str, people: pd.Index, citizen: Ints, day: Ints
-) -> tuple[Floats, Bools]:
-    """Outcome in the 52 weeks from the Monday after each day (NaN: not known); who is at risk that day."""
-    begin = day + 7 - (day + 3) % 7  # 1970-01-01 was a Thursday
-    stop = study.tables["follow_up"].set_index("citizen_id")["observed_to"].reindex(people)
-    complete = begin + HORIZON_DAYS <= _days(stop)[citizen]
-    spells = _spells(study, outcome, people)
-    happened = spells.touches(citizen, begin, begin + HORIZON_DAYS)
-    return np.where(happened | complete, happened.astype(float), np.nan), ~spells.touches(
-        citizen, day, day + 1
-    )
-
-
-def _days(column: pd.Series) -> Ints:
-    """Days since 1970-01-01."""
-    return np.asarray(column.to_numpy().astype("datetime64[D]").astype(np.int64))
-
-
-def _spells(study: Study, outcome: str, people: pd.Index) -> _Outcome:
-    """Spells of one outcome from its windows."""
-    table = study.tables["outcome"]
-    table = table[(table["outcome"] == outcome) & (table["value"] == 1)]
-    citizen = people.get_indexer(pd.Index(table["citizen_id"]))
-    start, end = _days(table["event_date"]), _days(table["event_end"].fillna(table["window_end"]))
-    order = np.lexsort((end, citizen))
-    keys = (citizen[order] << _DAY_BITS) + end[order]
-    return _Outcome(keys, start[order], citizen[order])
-
-
-def _after_shift(study: Study, people: pd.Index, citizen: Ints, day: Ints) -> Bools:
-    """Whether the citizen's second lead caseworker had begun by the day."""
-    lead = study.tables["assignment"]
-    lead = lead[lead["role"] == "lead"].sort_values(["citizen_id", "start"])
-    later = lead[lead.duplicated("citizen_id")].drop_duplicates("citizen_id")
-    first_shift = np.full(len(people), np.iinfo(np.int64).max)
-    first_shift[people.get_indexer(pd.Index(later["citizen_id"]))] = _days(later["start"])
-    return np.asarray(first_shift[citizen] <= day)
 
 
 def _first(rows: pd.DataFrame) -> pd.DataFrame:
@@ -236,12 +159,12 @@ def _spread(study: Study) -> _Lines:
     lead = lead[lead["role"] == "lead"].sort_values(["citizen_id", "start"])
     cases = lead.drop_duplicates(["citizen_id", "caseworker_id"])
     people = pd.Index(study.tables["citizen"]["citizen_id"])
-    happened, at_risk = _year_after(
+    happened, at_risk = year_after(
         study,
         "job_or_education",
         people,
         people.get_indexer(pd.Index(cases["citizen_id"])),
-        _days(cases["start"]),
+        day_numbers(cases["start"]),
     )
     used = at_risk & ~np.isnan(happened)
     table = pd.DataFrame({"share": happened[used], "caseworker": cases.loc[used, "caseworker_id"]})

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobchance.simulate import calendar as cal
-from jobchance.simulate.beliefs import key
 from jobchance.simulate.calendar import Days
 from jobchance.simulate.events import Spells
 
@@ -65,9 +64,9 @@ def union(left: Spells, right: Spells) -> Spells:
     end = np.concatenate((left.end, right.end))
     order = np.lexsort((start, citizen))
     citizen, start, end = citizen[order], start[order], np.minimum(end[order], cal.NEVER)
-    reach = np.maximum.accumulate(key(citizen, end)) if citizen.size else citizen
+    reach = np.maximum.accumulate(cal.key(citizen, end)) if citizen.size else citizen
     opens = np.ones(citizen.size, dtype=bool)
-    opens[1:] = key(citizen[1:], start[1:]) > reach[:-1]
+    opens[1:] = cal.key(citizen[1:], start[1:]) > reach[:-1]
     rows = np.flatnonzero(opens)
     lasts = np.append(rows[1:] - 1, citizen.size - 1)[: rows.size]
-    return Spells(citizen[rows], start[rows], (reach[lasts] & ((1 << 20) - 1)) + cal.FIRST_ENTRY)
+    return Spells(citizen[rows], start[rows], cal.day_of(reach[lasts]))
