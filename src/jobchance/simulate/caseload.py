@@ -53,10 +53,9 @@ class Tenures:
 def plan_waves(rng: np.random.Generator, dials: Dials, citizens: Citizens) -> Plan:
     """Plan a wave every 91 days until drop-out or the end of measurements."""
     size = citizens.entry.size
-    begin = citizens.entry + rng.integers(3, 22, size)
+    begin = citizens.entry + rng.integers(10, 29, size)
     planned = begin[:, None] + cal.WAVE_DAYS * np.arange(cal.MAX_WAVES)
     jitter = rng.integers(-8, 9, planned.shape)
-    jitter[:, 0] = np.abs(jitter[:, 0])
     measured = cal.workdays(planned + jitter)
     rate = dials.attrition * DROPOUT_RATE * np.exp(DROPOUT_TILT * citizens.theta)
     stays = rng.random((size, cal.MAX_WAVES - 1)) < np.exp(-rate)[:, None]

@@ -158,7 +158,7 @@ def test_own_file_may_have_continuous_scales_and_claims_nothing(tmp_path):
 )
 def test_a_wrong_file_is_told_what_is_wrong(tmp_path, old, new, message):
     assert old in OWN
-    with pytest.raises(SchemaError, match="Instrument file own.toml is wrong") as caught:
+    with pytest.raises(SchemaError, match=r"Instrument file own\.toml is wrong") as caught:
         read_instrument(write(tmp_path, OWN.replace(old, new)))
     assert message in str(caught.value)
 
