@@ -8,7 +8,7 @@ import pandas as pd
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import note
+from jobchance.figures._captions import as_text, note
 from jobchance.figures._overlay import draw_overlay, published_belief, source_keys
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import Formatter
@@ -44,6 +44,7 @@ REQUIRED = (
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """One bar per answer from low (top) to high, "don't know" apart; values and N beside the bars."""
+    frame = as_text(frame, "level", "compared_with", "label_da", "label_en")
     bars = frame[frame["mark"] == "level"].reset_index(drop=True)
     figure, (ax,) = new_figure(height_cm=1.0 + 0.95 * len(bars))
     text = Formatter(lang)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
-from jobchance.figures._captions import hidden
+from jobchance.figures._captions import as_text, hidden
 from jobchance.figures._overlay import draw_overlay, published_belief, source_keys
 from jobchance.figures.base import CatalogueFigure, Description, finish, new_figure
 from jobchance.formatting import MISSING, Formatter
@@ -46,6 +46,7 @@ _KEY = f"figure.{NAME}"
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """Curves named at their right ends; the numbers at risk stand below, highest answer first."""
+    frame = as_text(frame, "level", "compared_with", "label_da", "label_en")
     levels = _levels(frame)
     height = 0.42 * len(levels)
     figure, (ax, table) = new_figure(height_cm=6.6 + height, rows=2, height_ratios=[6.0, height + 0.2])
@@ -70,8 +71,8 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
 
 
 def _levels(frame: pd.DataFrame) -> list[str]:
-    """Answers with a curve or a risk table, lowest first, "don't know" last."""
-    drawn = frame.loc[frame["mark"].isin(["curve", "at_risk"]), "level"]
+    """Answers with a curve and a risk table, lowest first, "don't know" last."""
+    drawn = frame.loc[frame["mark"] == "at_risk", "level"]
     return [str(level) for level in drawn.drop_duplicates()]
 
 
@@ -249,7 +250,7 @@ def _headline(frame: pd.DataFrame, lang: str) -> str:
     sign = phrase.outside_zero(late)
     if sign < 1:
         return label(f"{_KEY}.headline.{'reversed' if sign else 'unclear'}", lang, **fill)
-    if len(gaps) < 2:
+    if 2 * int(early["week"]) > phrase.whole(frame, "horizon_weeks"):  # nothing is known of the first half
         return label(f"{_KEY}.headline.there", lang, **fill)
     # "Widens" needs more than the sampling error of the late gap.
     grows = early["estimate"] < late["conf_low"] and gaps["estimate"].is_monotonic_increasing

@@ -13,9 +13,9 @@ from jobchance.labels.load import label
 
 NAME = "variance_decomposition"
 REQUIRED = (
-    "mark", "level", "estimate", "conf_low", "conf_high", "reason", "N_rows", "N_groups", "estimand", "outcome",
-    "horizon_weeks", "respondent", "population", "interval", "N_citizens_total", "N_caseworkers_total",
-    "N_jobcentres_total", "study_source", "data_kind",
+    "mark", "level", "estimate", "conf_low", "conf_high", "reason", "N_rows", "N_groups", "estimand",
+    "outcome", "horizon_weeks", "respondent", "population", "interval", "N_citizens_total",
+    "N_caseworkers_total", "N_jobcentres_total", "study_source", "data_kind",
 )  # fmt: skip
 _KEY = f"figure.{NAME}"
 

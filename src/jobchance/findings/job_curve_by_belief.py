@@ -18,6 +18,10 @@ from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study
 
 NAME = "job_curve_by_belief"
+_COLUMNS = (
+    "mark", "level", "compared_with", "week", "estimate", "conf_low", "conf_high", "N_citizens", "N_events",
+    "N_at_risk",
+)  # fmt: skip
 
 
 def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
@@ -58,17 +62,17 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     rows = answered(study, panel).dropna(subset=["weeks_to_outcome"])
     horizon = int(str(panel.meta["horizon_weeks"]))
     band = policy.round_base or max(policy.min_persons, 5)
-    order = [step for step in steps(item) if may_show(rows[rows["level"] == step], policy=policy)]
-    unsure = rows["level"] == DONT_KNOW
-    shown = [*order, *([DONT_KNOW] if may_show(rows[unsure], policy=policy) else [])]
+    parts = {level: rows[rows["level"] == level] for level in [*steps(item), DONT_KNOW]}
+    shown = [level for level, part in parts.items() if _enough(part, policy=policy)]
+    order = [level for level in shown if level != DONT_KNOW]
     records = [
-        record
-        for level in shown
-        for record in _curve(rows[rows["level"] == level], level, horizon, band=band, policy=policy)
+        record for level in shown for record in _curve(parts[level], level, horizon, band=band, policy=policy)
     ]
+    if not records:  # every answer has too few events: rows that disclosure control hides
+        records = [_hidden(part, level, horizon) for level, part in parts.items() if len(part)]
     if len(order) > 1:
         records += _gaps(rows, order[-1], order[0], horizon, policy=policy)
-    frame = pd.DataFrame(records)
+    frame = pd.DataFrame(records, columns=_COLUMNS)
     words = {
         f"label_{lang}": [
             level if level == DONT_KNOW else step_label(item, level, lang) for level in frame["level"]
@@ -99,6 +103,17 @@ def quarters(horizon: int) -> list[int]:
     return [round(horizon * part / 4) for part in range(5)]
 
 
+def _enough(rows: pd.DataFrame, *, policy: DisclosurePolicy) -> bool:
+    """Whether the answer's share may be shown and its curve has at least one full step."""
+    return may_show(rows, policy=policy) and int(rows["event_observed"].sum()) >= policy.curve_min_events
+
+
+def _hidden(rows: pd.DataFrame, level: str, horizon: int) -> dict[str, object]:
+    """The place of a curve that may not be shown."""
+    events = int(rows["event_observed"].sum())
+    return {"mark": "curve", "level": level, "week": horizon, "N_citizens": len(rows), "N_events": events}
+
+
 def _times(rows: pd.DataFrame, horizon: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Weeks under observation, and 1 for the outcome or 0 for the end of observation."""
     weeks = np.asarray(rows["weeks_to_outcome"].clip(upper=horizon), dtype=np.int64)
@@ -112,7 +127,7 @@ def _curve(
     weeks, event = _times(rows, horizon)
     curve = cumulative_incidence(weeks, event, horizon_weeks=horizon, cluster=cluster_labels(rows))
     knots = pooled_steps(curve.events, minimum=policy.curve_min_events)
-    starts = np.concatenate([[0], knots[:-1] + 1]).astype(int)
+    starts = np.concatenate([[0], knots[:-1] + 1]).astype(int)  # at least one knot: see _enough
     steps_shown = [
         {
             "mark": "curve",

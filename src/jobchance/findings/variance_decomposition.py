@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.errors import DesignError
+from jobchance.errors import DesignError, EstimationError
 from jobchance.findings.context import add_context, counts, first_at_risk
 from jobchance.findings.model import Finding
 from jobchance.models.mixed import fit_mixed
@@ -103,7 +103,7 @@ def _level(rows: pd.DataFrame, level: str) -> list[dict[str, object]]:
         return [{"mark": "refused", "level": level, "reason": reason}]
     try:
         components = fit_mixed("outcome ~ 1 + (1 | group)", rows).variance_components
-    except DesignError:  # no variation beyond the mean: nothing to split
+    except (DesignError, EstimationError):  # no variation at all, or none within the groups
         return [{"mark": "refused", "level": level, "reason": "constant"}]
     assert components is not None  # a mixed model always has them
     variance = components.set_index("group")["variance"].astype(float)
