@@ -27,7 +27,7 @@ class HausmanTest:
 
 
 def hausman(within: Fit, random: Fit) -> HausmanTest:
-    """Compare a within with a random-effects fit of the same model (Hausman 1978, Econometrica 46, 1251-1271).
+    """Compare a within with a random-effects fit of the same model (Hausman 1978, Econometrica 46).
 
     `q' (V_within - V_random)^{-1} q` with q the difference of the coefficients that both have, without the
     intercept, and V the covariances from the models.

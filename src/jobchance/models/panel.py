@@ -33,6 +33,8 @@ _MODELS = {
     "first_difference": "first difference",
     "pooled": "pooled least squares",
 }
+DEFAULT_VCOV = Cluster("caseworker_id")
+"""What `fit_panel` clusters on where the caller does not say; see its parameter `vcov`."""
 
 
 def fit_panel(
@@ -43,7 +45,7 @@ def fit_panel(
     entity: str = "citizen_id",
     time: str | None = "wave",
     absorb: Sequence[str] = (),
-    vcov: Vcov = Cluster("caseworker_id"),  # noqa: B008  # frozen, so sharing it is safe
+    vcov: Vcov = DEFAULT_VCOV,
 ) -> Fit:
     """Estimate a linear panel model, y_it = x_it' beta + u_i + e_it.
 
@@ -63,7 +65,10 @@ def fit_panel(
     absorb : sequence of str
         Further factors whose effects are removed with those of the entity (within only), such as `("wave",)`.
     vcov : Cluster, Robust or "model"
-        Kind of standard error; rows with a missing cluster are dropped and counted.
+        Kind of standard error; rows with a missing cluster are dropped and counted. Left out, it is
+        `Cluster("caseworker_id")`; without that column `Cluster(entity)`; and for `"random"` and `"hybrid"`
+        `Cluster("caseworker_id", entity)` where entities have several caseworkers, since the rows of one
+        entity depend on each other across them. The fit's notes say which.
 
     Returns
     -------
@@ -102,7 +107,7 @@ def fit_panel(
     2.0
     """
     check_option("estimator", estimator, ESTIMATORS)
-    kind = check_vcov(vcov)
+    kind, remark = _default_vcov(data, entity, estimator) if vcov is DEFAULT_VCOV else (check_vcov(vcov), ())
     panel = read_panel(
         formula,
         data,
@@ -113,10 +118,26 @@ def fit_panel(
         drop_singletons=estimator == "within",
     )
     if estimator == "hybrid":
-        return _hybrid(panel, kind)
-    if estimator == "random":
-        return _random(panel, kind)
-    return _least_squares(panel, getattr(estimators, estimator)(panel), estimator, kind)
+        fit = _hybrid(panel, kind)
+    elif estimator == "random":
+        fit = _random(panel, kind)
+    else:
+        fit = _least_squares(panel, getattr(estimators, estimator)(panel), estimator, kind)
+    return replace(fit, remarks=(*fit.remarks, *remark))
+
+
+def _default_vcov(data: pd.DataFrame, entity: str, estimator: str) -> tuple[Vcov, tuple[str, ...]]:
+    """The kind of standard error where the caller named none, and what the fit says about the choice."""
+    (column,) = DEFAULT_VCOV.columns
+    if column not in data.columns:
+        return Cluster(entity), (f"No column {column}: standard errors are clustered by {entity}.",)
+    if estimator not in ("random", "hybrid") or entity not in data.columns:
+        return DEFAULT_VCOV, ()
+    caseworkers = data[[entity, column]].dropna().drop_duplicates()
+    if not caseworkers[entity].duplicated().any():
+        return DEFAULT_VCOV, ()
+    why = f"Some levels of {entity} have several levels of {column}: standard errors are clustered by both."
+    return Cluster(column, entity), (why,)
 
 
 def _least_squares(panel: PanelRows, problem: Regression, estimator: str, vcov: Vcov) -> Fit:
