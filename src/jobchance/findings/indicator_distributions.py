@@ -62,7 +62,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     ]
     frame = pd.concat(bars, ignore_index=True)
     cells = frame["base"] != "high"
-    shown = protect(frame[cells], policy, output=NAME, totals=["construct", "respondent"])
+    shown = _protected(frame[cells], policy)
     sums = _without_hidden(frame[~cells], shown).assign(suppressed=False)
     frame = pd.concat([shown, sums]).sort_index()
     frame = add_context(
@@ -96,6 +96,18 @@ def _bar(study: Study, answers: pd.DataFrame, *, construct: Construct, responden
     described = construct_columns(study, construct, respondent)
     cells = pd.DataFrame([described | record for record in records])
     return cells.assign(N_answers=len(answers), rounded=bool(answers["rounded"].any()))
+
+
+def _protected(cells: pd.DataFrame, policy: DisclosurePolicy) -> pd.DataFrame:
+    """Hide small answers so that neither the steps' 100 per cent nor all answers give one of them back.
+
+    The steps add up to one, and steps and "don't know" to all answers: covering one total can lay the other
+    bare, so the steps are gone over again.
+    """
+    bar = ["construct", "respondent"]
+    for totals in ([*bar, "base"], bar, [*bar, "base"]):
+        cells = protect(cells, policy, output=NAME, totals=totals)
+    return cells
 
 
 def _without_hidden(high: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

@@ -46,7 +46,8 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     Finding
         Frame: `quantity series level share value N_citizens suppressed` and the context. `quantity` is
         `wave` (`level` = wave, `series` = `any`, `caseworker` or `citizen`, `share` of all in the first
-        wave), `at_least` (`level` = k, `share` of all measured) or `mean_waves` (`value`).
+        wave), `at_least` (`level` = k, `share` of all measured) or `mean_waves` (`value`, one
+        decimal: more would give the number of forms in the pooled tail).
     """
     table = forms(study)
     least = policy.min_persons
@@ -56,7 +57,12 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     per_citizen = citizens.groupby("citizen_id").size()
     records += _at_least_records(per_citizen, least=least)
     records.append(
-        {"quantity": "mean_waves", "series": "any", "level": "all", "value": float(per_citizen.mean())}
+        {
+            "quantity": "mean_waves",
+            "series": "any",
+            "level": "all",
+            "value": round(float(per_citizen.mean()), 1),
+        }
         | {"N_citizens": len(per_citizen)}
     )
     columns = ["quantity", "series", "level", "share", "value", "N_citizens", "suppressed"]

@@ -45,6 +45,15 @@ def test_hidden_steps_take_their_sum_with_them():
     assert "high" not in frame.index.get_level_values(0)
 
 
+def test_a_lone_hidden_dont_know_takes_two_steps_with_it():
+    """One hidden step would be what is missing to 100 per cent of the steps."""
+    values = [1] * 20 + [2] * 18 + [3] * 10 + [4] * 8 + [5] * 6 + [None] * 2
+    forms = [(f"c{k}", 1, "citizen", None, {"job_search_ci": value}) for k, value in enumerate(values)]
+    frame = build(forms, policy=STRICT).loc[("job_search", "citizen")]
+    hidden = set(frame.index[frame["suppressed"]])
+    assert hidden == {("answers", "dont_know"), ("steps", "5"), ("steps", "4")}
+
+
 def test_needs_answers():
     assert indicator_distributions.needs(make_study([("a", 1, "citizen", None, {})]), None) == (
         "need.answers",
