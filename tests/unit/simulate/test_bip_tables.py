@@ -82,7 +82,7 @@ def test_waves_every_third_month_from_2013_to_2016(study):
     assert gap.mean() == pytest.approx(91, abs=1)
     assert (forms.groupby("citizen_id")["wave"].diff().dropna() == 1).all()
     assert set(forms["date"].dt.year) == {2013, 2014, 2015, 2016}
-    assert (forms["date"].dt.dayofweek < 5).all()
+    assert (forms["date"].dt.day_of_week < 5).all()
     entry = study.tables["citizen"]["entry_date"]
     assert set(entry.dt.year) == {2013}
     assert entry.dt.month.nunique() == 12
