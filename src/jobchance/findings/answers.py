@@ -116,6 +116,11 @@ def construct_columns(study: Study, construct: Construct, respondent: str) -> di
     }
 
 
+def one_decimal(mean: float) -> float:
+    """A mean rounded half up to one decimal, as it is printed."""
+    return float(np.floor(mean * 10 + 0.5) / 10)
+
+
 def _with_levels(answers: pd.DataFrame) -> pd.DataFrame:
     value = answers["value"]
     step = np.floor(value + 0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.answers import forms
+from jobchance.findings.answers import forms, one_decimal
 from jobchance.findings.context import add_context
 from jobchance.findings.model import Finding
 from jobchance.panel.model import AnalysisPanel
@@ -39,8 +39,8 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     -------
     Finding
         Frame: `quantity unit value value_to N_citizens instrument` and the context; `unit` is `count`,
-        `years` (`value` to `value_to`), `per_citizen` or `weeks` (means, one decimal). A quantity that the tables
-        do not hold has no row.
+        `years` (`value` to `value_to`), `per_citizen` or `weeks` (means, one decimal). A quantity that the
+        tables do not hold has no row.
     """
     table = forms(study)
     records = [*_people(study, table), *_forms(study, table), *_follow_up(study)]
@@ -84,7 +84,7 @@ def _forms(study: Study, table: pd.DataFrame) -> list[dict[str, object]]:
         records.append(_count("forms_all", len(table)))
     records.append(_count("ratings", int(rating["value"].notna().sum() + _unsure(rating))))
     waves = table.drop_duplicates(["citizen_id", "wave"]).groupby("citizen_id").size()
-    records.append({"quantity": "waves", "unit": "per_citizen", "value": round(float(waves.mean()), 1)})
+    records.append({"quantity": "waves", "unit": "per_citizen", "value": one_decimal(waves.mean())})
     return records
 
 
@@ -97,7 +97,7 @@ def _follow_up(study: Study) -> list[dict[str, object]]:
     if table is None or table.empty:
         return []
     weeks = (table["observed_to"] - table["observed_from"]).dt.days / 7
-    return [{"quantity": "follow_up", "unit": "weeks", "value": round(float(weeks.mean()), 1)}]
+    return [{"quantity": "follow_up", "unit": "weeks", "value": one_decimal(weeks.mean())}]
 
 
 def _count(quantity: str, n: int) -> dict[str, object]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.answers import forms
+from jobchance.findings.answers import forms, one_decimal
 from jobchance.findings.context import add_context
 from jobchance.findings.model import Finding
 from jobchance.panel.model import AnalysisPanel
@@ -61,7 +61,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
             "quantity": "mean_waves",
             "series": "any",
             "level": "all",
-            "value": round(float(per_citizen.mean()), 1),
+            "value": one_decimal(per_citizen.mean()),
         }
         | {"N_citizens": len(per_citizen)}
     )
