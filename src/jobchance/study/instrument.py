@@ -124,16 +124,17 @@ class Instrument:
         return pd.DataFrame(rows)
 
 
-def read_instrument(name_or_path: str | Path) -> Instrument:
-    """Read a shipped instrument by name (`"bip"`) or an own one from a TOML file.
+def read_instrument(source: str | Path | Mapping[str, Any]) -> Instrument:
+    """Read a shipped instrument by name (`"bip"`), an own one from a TOML file, or one that is already parsed.
 
     The shipped file `data/instruments/bip.toml` is the pattern for own files: tables `[[construct]]`,
     `[[item]]`, `[[scale]]` and `[categories.<name>]`. A scale without `categories` is continuous.
 
     Parameters
     ----------
-    name_or_path : str or Path
-        Name of a shipped instrument, or path of a file ending in `.toml`.
+    source : str, Path or mapping
+        Name of a shipped instrument, path of a file ending in `.toml`, or the content of such a file (the
+        section `[instrument]` of a `study.toml`).
 
     Returns
     -------
@@ -151,7 +152,7 @@ def read_instrument(name_or_path: str | Path) -> Instrument:
     >>> read_instrument("bip").item("belief_job").wording_status
     'verified'
     """
-    content = parse_instrument(name_or_path)
+    content = parse_instrument(source)
     return Instrument(
         name=content["name"],
         version=content["version"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,8 @@ _SCALE = {
 }  # fmt: skip
 
 
-def parse_instrument(name_or_path: str | Path) -> dict[str, Any]:
-    """Return the checked content of an instrument file, defaults filled in.
+def parse_instrument(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the checked content of an instrument, defaults filled in; `source` as in `read_instrument`.
 
     Raises
     ------
@@ -53,10 +54,13 @@ def parse_instrument(name_or_path: str | Path) -> dict[str, Any]:
     SpecError
         No shipped instrument has this name.
     """
-    path = _locate(name_or_path)
-    content = _read_toml(path)
+    if isinstance(source, Mapping):
+        where, content = "[instrument]", deepcopy(dict(source))
+    else:
+        path = _locate(source)
+        where, content = f"Instrument file {path.name}", _read_toml(path)
     faults: list[str] = []
-    _fill(content, _TOP, "the file", faults)
+    _fill(content, _TOP, "the instrument", faults)
     for kind, fields in (("construct", _CONSTRUCT), ("item", _ITEM), ("scale", _SCALE)):
         _fill_entries(content, kind, fields, faults)
     _check_categories(content, faults)
@@ -64,7 +68,7 @@ def parse_instrument(name_or_path: str | Path) -> dict[str, Any]:
     _check_items(content, faults)
     _check_scales(content, faults)
     if faults:
-        raise SchemaError(f"Instrument file {path.name} is wrong:\n" + "\n".join(f"- {f}" for f in faults))
+        raise SchemaError(f"{where} is wrong:\n" + "\n".join(f"- {f}" for f in faults))
     return content
 
 

@@ -143,10 +143,12 @@ def with_items(tables: Mapping[str, pd.DataFrame], instrument: Instrument) -> di
 
 
 def _instrument(spec: StudySpec, folder: Path) -> tuple[Instrument | None, list[Problem]]:
-    """The instrument by name, or by a file in the study folder."""
-    own = spec.instrument.endswith(".toml")
+    """The instrument by name, by a file in the study folder, or from `study.toml` itself."""
+    source = spec.instrument
+    if isinstance(source, str) and source.endswith(".toml"):
+        source = str(folder / source)
     try:
-        return read_instrument(folder / spec.instrument if own else spec.instrument), []
+        return read_instrument(source), []
     except (SchemaError, SpecError) as error:
         why = " ".join(str(error).split())
         return None, [Problem("instrument_invalid", STUDY_FILE, "instrument", fill={"why": why})]

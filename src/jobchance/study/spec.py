@@ -26,6 +26,7 @@ from jobchance.study.spec_checks import (
     wrong_type,
 )
 
+_SECTIONS = ("study", "analysis", "tables", "instrument")
 _STUDY_KEYS = {
     "name": str,
     "source": str,
@@ -92,7 +93,7 @@ class StudySpec:
     source: str
     language: str
     data_kind: str
-    instrument: str
+    instrument: str | Mapping[str, Any]
     data: str
     data_through: date | None
     analysis: Analysis
@@ -142,9 +143,9 @@ def leaves_folder(path: str) -> bool:
 
 def _parse(content: Mapping[str, Any], folder: Path) -> tuple[StudySpec, list[Problem]]:
     """Check the sections one by one."""
-    found = unknown_keys(content, ("study", "analysis", "tables"), "study.toml")
+    found = unknown_keys(content, _SECTIONS, "study.toml")
     sections = {}
-    for name in ("study", "analysis", "tables"):
+    for name in _SECTIONS:
         section = content.get(name, {})
         if not isinstance(section, dict):
             found.append(wrong_type(name, "study.toml", dict))
@@ -159,6 +160,8 @@ def _parse(content: Mapping[str, Any], folder: Path) -> tuple[StudySpec, list[Pr
         if leaves_folder(study.get(key, "")):
             found.append(Problem("path_outside", STUDY_FILE, key))
             del study[key]
+    if sections["instrument"] and "instrument" in study:
+        found.append(Problem("instrument_twice", STUDY_FILE, "instrument"))
     analysis, problems = _parse_analysis(sections["analysis"])
     found += problems
     tables, problems = _parse_tables(sections["tables"])
@@ -168,7 +171,7 @@ def _parse(content: Mapping[str, Any], folder: Path) -> tuple[StudySpec, list[Pr
         source=study.get("source", ""),
         language=study.get("language", "da"),
         data_kind=study.get("data_kind", "real"),
-        instrument=study.get("instrument", "bip"),
+        instrument=sections["instrument"] or study.get("instrument", "bip"),
         data=study.get("data", "."),
         data_through=study.get("data_through"),
         analysis=analysis,
