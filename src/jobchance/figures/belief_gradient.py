@@ -50,8 +50,8 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     text = Formatter(lang)
     unsure = bars["level"] == phrase.DONT_KNOW
     names = [
-        label("caption.with_n", lang, text=phrase.answer(row, lang), n=text.count(row["N_citizens"]))
-        for _, row in bars.iterrows()
+        label("caption.with_n", lang, text=name, n=text.count(n))
+        for name, n in zip(_names(bars, lang), bars["N_citizens"], strict=True)
     ]
     marks.horizontal_bars(
         ax,
@@ -73,6 +73,17 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     places = [(found.value, float(order.index(level))) for level, found in overlay.items()]
     draw_overlay(ax, places, overlay.values(), lang=lang)
     return finish(figure, _describe(frame, bars, overlay, lang))
+
+
+def _names(bars: pd.DataFrame, lang: str) -> list[str]:
+    """Wording of the answers; the ends of a scale without words are named."""
+    ends = {str(bars["level"].iloc[0]): "lowest", phrase.last_answer(bars): "highest"}
+    names = []
+    for _, row in bars.iterrows():
+        name = phrase.answer(row, lang)
+        end = ends.get(str(row["level"])) if name == row["level"] else None
+        names.append(label(f"figure.belief_distribution.{end}", lang, step=name) if end else name)
+    return names
 
 
 def _colour(frame: pd.DataFrame) -> str:
