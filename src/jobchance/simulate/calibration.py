@@ -33,7 +33,7 @@ W_SEEN, W_OPTIMISM, W_WAVE = 1.25, 0.5, 0.6
 
 # Targets of the equations. They differ a little from the published margins because the margins are computed
 # from first waves and later ones, with shifts, and the equations know a single year without any.
-BASE_RATE = 0.0655
+BASE_RATE = 0.065
 TOP_RATE = 0.303
 REFERENCE_SKILL = 0.9
 EDUCATION_RATE = 0.0885

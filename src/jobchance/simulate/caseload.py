@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 DROPOUT_RATE = 0.405  # per wave at attrition 1
 DROPOUT_TILT = -0.06  # log rate per unit of theta: those furthest from work drop out a little more
-SHIFT_RATE = 1.85 / 365.25  # per day, apart from caseworkers who leave
+SHIFT_RATE = 1.72 / 365.25  # per day, apart from caseworkers who leave
 SHIFT_SHAPE = 0.4  # gamma shape of its spread over citizens: most have few shifts, some many
 MIN_TENURE = 14  # days
 
