@@ -63,7 +63,7 @@ def published_margins(study: Study) -> pd.DataFrame:
         *_belief(rows),
         *_thirds(rows),
         *_shifts(study, rows),
-        *_spread(study),
+        *_spread(study, rows),
         *_traits(study),
     ]
     records = [
@@ -153,31 +153,39 @@ def _shifts(study: Study, rows: pd.DataFrame) -> _Lines:
     yield "shift_difference", "shift_difference", after - before, what
 
 
-def _spread(study: Study) -> _Lines:
+def _spread(study: Study, rows: pd.DataFrame) -> _Lines:
     """Raw share in job or education of the worst and of the best quarter of caseworkers."""
     lead = study.tables["assignment"]
-    lead = lead[lead["role"] == "lead"].sort_values(["citizen_id", "start"])
-    cases = lead.drop_duplicates(["citizen_id", "caseworker_id"])
+    lead = lead[lead["role"] == "lead"].rename(columns={"start": "date"})
+    for suffix, cases, least, since in (
+        ("", lead, MIN_CASES, "the day the citizen got that caseworker"),
+        ("_measured", rows, MIN_CASES // 2, "the first measurement at risk with that caseworker"),
+    ):
+        worst, best = _quarters(_cases_of_caseworkers(study, cases), least=least)
+        where = f"quarter of the caseworkers with at least {least} citizens by raw share; a year from {since}"
+        yield f"p_jobedu_cw_worst{suffix}", "p_jobedu_cw_worst", worst, where
+        yield f"p_jobedu_cw_best{suffix}", "p_jobedu_cw_best", best, where
+
+
+def _cases_of_caseworkers(study: Study, cases: pd.DataFrame) -> pd.DataFrame:
+    """First row at risk of every citizen with every caseworker: `caseworker_id share`."""
+    cases = cases.sort_values(["citizen_id", "date"])
     people = pd.Index(study.tables["citizen"]["citizen_id"])
-    happened, at_risk = year_after(
-        study,
-        "job_or_education",
-        people,
-        people.get_indexer(pd.Index(cases["citizen_id"])),
-        day_numbers(cases["start"]),
-    )
-    used = at_risk & ~np.isnan(happened)
-    table = pd.DataFrame({"share": happened[used], "caseworker": cases.loc[used, "caseworker_id"]})
-    table = table.groupby("caseworker")["share"].agg(["mean", "sum", "size"])
-    ranked = table[table["size"] >= MIN_CASES].sort_values("mean")
+    citizen = people.get_indexer(pd.Index(cases["citizen_id"]))
+    happened, at_risk = year_after(study, "job_or_education", people, citizen, day_numbers(cases["date"]))
+    cases = cases.assign(share=happened)[at_risk & ~np.isnan(happened)]
+    return cases.drop_duplicates(["citizen_id", "caseworker_id"])[["caseworker_id", "share"]]
+
+
+def _quarters(cases: pd.DataFrame, *, least: int) -> tuple[float, float]:
+    """Share of all cases of the worst and of the best quarter of caseworkers."""
+    table = cases.groupby("caseworker_id")["share"].agg(["mean", "sum", "size"])
+    ranked = table[table["size"] >= least].sort_values("mean")
     quarter = len(ranked) // 4
-    where = (
-        f"caseworkers with at least {MIN_CASES} citizens, worst and best quarter by raw share; one year from "
-        "the day the citizen got that caseworker"
-    )
-    for key, group in (("worst", ranked.head(quarter)), ("best", ranked.tail(quarter))):
-        share = group["sum"].sum() / group["size"].sum() if quarter else np.nan
-        yield f"p_jobedu_cw_{key}", f"p_jobedu_cw_{key}", share, where
+    if not quarter:
+        return np.nan, np.nan
+    worst, best = ranked.head(quarter), ranked.tail(quarter)
+    return worst["sum"].sum() / worst["size"].sum(), best["sum"].sum() / best["size"].sum()
 
 
 def _traits(study: Study) -> _Lines:
