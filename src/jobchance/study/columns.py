@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.study.problems import Problem
-from jobchance.study.raw import TEXT_DTYPE, RawColumn
+from jobchance.study.raw import EXACT_FLOAT, TEXT_DTYPE, RawColumn
 from jobchance.study.schema import Field, load_codelist
 from jobchance.study.suspicious import (
     NOT_FINITE,
@@ -112,7 +112,7 @@ def convert_extra(
     if n_not_finite:
         found.append(Problem("not_finite", table, name, n_not_finite))
     numbers = [_parse_number(text, mark) for text in column.texts]
-    whole = all(number is None or number == int(number) for number in numbers)
+    whole = all(number is None or _is_whole(number) for number in numbers)
     return _spread(numbers, column, "integer" if whole else "number"), found
 
 
@@ -181,7 +181,7 @@ def _integer(column: RawColumn, field: Field, decimal: str | None, date_format: 
     """Whole numbers; 12.0 is one."""
     mark, _ = _decimal_mark(column, decimal)
     numbers = [_parse_number(text, mark) for text in column.texts]
-    whole = [number if number is not None and number == int(number) else None for number in numbers]
+    whole = [number if number is not None and _is_whole(number) else None for number in numbers]
     not_finite = _mask(column, NOT_FINITE.fullmatch)
     unread = np.array([number is None for number in whole], dtype=bool) & ~not_finite
     rules: _Rules = {"not_finite": (not_finite, {}), "integer": (unread, {})}
@@ -193,9 +193,9 @@ def _integer(column: RawColumn, field: Field, decimal: str | None, date_format: 
 
 
 def _boolean(column: RawColumn, field: Field, decimal: str | None, date_format: str) -> _Converted:
-    """Yes or no, in the words of the schema."""
+    """Yes or no, in the words of the schema; 1.0 is 1, as gaps make it in many exports."""
     words = dict.fromkeys(field.true_values, True) | dict.fromkeys(field.false_values, False)
-    values: list[object] = [words.get(text.lower()) for text in column.texts]
+    values: list[object] = [words.get(re.sub(r"\.0+$", "", text).lower()) for text in column.texts]
     unread = np.array([value is None for value in values], dtype=bool)
     expected = _listing((*field.true_values, *field.false_values))
     return values, {"boolean": (unread, {"expected": expected})}
@@ -257,6 +257,11 @@ def _parse_number(text: str, mark: str) -> float | None:
         return None
     number = float(text.replace(mark, "."))
     return number if math.isfinite(number) else None
+
+
+def _is_whole(number: float) -> bool:
+    """True for a whole number that a float holds exactly."""
+    return abs(number) < EXACT_FLOAT and number == int(number)
 
 
 def _is_plain_number(text: str, mark: str) -> bool:

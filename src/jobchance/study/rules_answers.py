@@ -88,7 +88,9 @@ def scale_order(tables: Tables, rule: Rule, coverage: Coverage) -> Iterator[Prob
 
 def _rated(tables: Tables) -> pd.DataFrame:
     """Ratings beside their item's scale and respondent, by version where both sides name one."""
-    measurement = tables.get("measurement", pd.DataFrame({"measurement_id": []}))
+    measurement = tables.get("measurement")
+    if measurement is None or "measurement_id" not in measurement:
+        measurement = pd.DataFrame({"measurement_id": []}, dtype=tables["rating"]["measurement_id"].dtype)
     names = [n for n in ("measurement_id", "instrument_version", "respondent") if n in measurement]
     rated = tables["rating"].merge(
         measurement[names].drop_duplicates("measurement_id"),
