@@ -32,7 +32,7 @@ def note(
         *(label(caution, lang) for caution in cautions),
         f"{_phrases.totals(frame, lang)}.",
         label(f"population.{_phrases.constant(frame, 'population')}", lang),
-        _outcome(frame, lang) if predictive else "",
+        _phrases.say_outcome(frame, lang) if predictive else "",
         label(f"interval.{interval}", lang) if lines and interval != "none" else "",
         *extra,
         label("suppressed.note", lang) if hidden(frame) else "",
@@ -61,12 +61,3 @@ def rows_by(frame: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], pd.Seri
 def capitalised(text: str) -> str:
     """First letter large: labels of constructs stand in running text as well as alone."""
     return text[:1].upper() + text[1:]
-
-
-def _outcome(frame: pd.DataFrame, lang: str) -> str:
-    return label(
-        "caption.outcome",
-        lang,
-        state=_phrases.outcome_state(frame, lang),
-        horizon=_phrases.horizon(frame, lang),
-    )

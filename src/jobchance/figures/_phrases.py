@@ -42,10 +42,24 @@ def _outcome(frame: pd.DataFrame, lang: str, form: str) -> str:
 
 
 def horizon(frame: pd.DataFrame, lang: str) -> str:
-    """`"inden for et år"` for 52 weeks, `"inden for et halvt år"` for 26, else the number of weeks."""
+    """`"inden for et år"` for 52 weeks, `"inden for et halvt år"` for 26, else the number of weeks.
+
+    A status at one point has its own words: `"ved opfølgningen"`.
+    """
+    when = f"outcome.{constant(frame, 'outcome')}.when"
+    if has_label(when):
+        return label(when, lang)
     weeks = whole(frame, "horizon_weeks")
     named = {52: "horizon.year", 26: "horizon.half_year"}.get(weeks)
     return label(named, lang) if named else label("horizon.weeks", lang, weeks=Formatter(lang).count(weeks))
+
+
+def say_outcome(frame: pd.DataFrame, lang: str) -> str:
+    """What counts as the outcome and when, as a sentence of the note."""
+    own = f"outcome.{constant(frame, 'outcome')}.caption"
+    if has_label(own):
+        return label(own, lang)
+    return label("caption.outcome", lang, state=outcome_state(frame, lang), horizon=horizon(frame, lang))
 
 
 def share_text(share: float, lang: str) -> str:
@@ -67,8 +81,10 @@ def totals(frame: pd.DataFrame, lang: str) -> str:
 
 def source(frame: pd.DataFrame, lang: str) -> str:
     """What stands after "Kilde:": the study's source, own calculations, and whether data are simulated."""
-    parts = [f"{constant(frame, 'study_source')}; {label('word.own_calculations', lang)}."]
-    if constant(frame, "data_kind") == "simulated":
+    simulated = constant(frame, "data_kind") == "simulated"
+    origin = label("source.simulated", lang) if simulated else constant(frame, "study_source")
+    parts = [f"{origin}; {label('word.own_calculations', lang)}."]
+    if simulated:
         parts.append(label("caution.simulated", lang))
     return " ".join(parts)
 

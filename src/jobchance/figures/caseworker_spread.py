@@ -145,7 +145,7 @@ def _describe(
         note=note(
             frame,
             lang,
-            _outcome(frame, lang),
+            phrase.say_outcome(frame, lang),
             _definition(frame, lang),
             _gap_words(frame, quarters, lang),
             _variance_words(frame, lang),
@@ -162,11 +162,6 @@ def _describe(
         units={"estimate": "share", "rank": "group"},
         published=source_keys(overlay.values()),
     )
-
-
-def _outcome(frame: pd.DataFrame, lang: str) -> str:
-    state, horizon = phrase.outcome_state(frame, lang), phrase.horizon(frame, lang)
-    return label("caption.outcome", lang, state=state, horizon=horizon)
 
 
 def _pair(quarters: pd.DataFrame, kind: str, lang: str) -> str:

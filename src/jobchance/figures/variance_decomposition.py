@@ -77,7 +77,7 @@ def _number(row: pd.Series, lang: str, *, percent: bool) -> str:
 
 def _describe(frame: pd.DataFrame, lang: str) -> Description:
     rows = [" ".join(cell.text for cell in _row(frame, level, lang) if cell.text) for level in _levels(frame)]
-    state, horizon = phrase.outcome_state(frame, lang), phrase.horizon(frame, lang)
+    horizon = phrase.horizon(frame, lang)
     return Description(
         id="T7",
         name=NAME,
@@ -87,7 +87,7 @@ def _describe(frame: pd.DataFrame, lang: str) -> Description:
         note=note(
             frame,
             lang,
-            label("caption.outcome", lang, state=state, horizon=horizon),
+            phrase.say_outcome(frame, lang),
             label(f"{_KEY}.own_models", lang),
             label(f"{_KEY}.rows_used", lang),
         ),

@@ -24,7 +24,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
 
     Jobcentres and caseworkers are those with a measured citizen. Relationships are distinct pairs of citizen
     and caseworker in the assignments, or in the forms where there are no assignments. Only whole years of
-    the measurement window are given: first and last day would be extremes.
+    the measurement window are given: first and last day would be extremes; none where dates are not known.
 
     Parameters
     ----------
@@ -73,9 +73,10 @@ def _relationships(study: Study, table: pd.DataFrame) -> int:
 def _forms(study: Study, table: pd.DataFrame) -> list[dict[str, object]]:
     rating = study.tables["rating"]
     years = table["date"].dt.year
-    records: list[dict[str, object]] = [
-        {"quantity": "measured", "unit": "years", "value": int(years.min()), "value_to": int(years.max())}
-    ]
+    records: list[dict[str, object]] = []
+    if study.dates_known:
+        span = {"value": int(years.min()), "value_to": int(years.max())}
+        records.append({"quantity": "measured", "unit": "years", **span})
     for respondent, part in table.groupby("respondent", sort=True):
         records.append(
             _count(f"forms_{respondent}", len(part)) | {"N_citizens": part["citizen_id"].nunique()}

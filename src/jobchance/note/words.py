@@ -95,19 +95,28 @@ def explanations(outputs: Iterable[Output], lang: str) -> dict[str, str]:
 
 
 def _lead(study: Study, panel: AnalysisPanel | None, formatter: Formatter) -> str:
-    """Who, which outcome, how long."""
-    through = formatter.date(study.data_through)
+    """Who, which outcome, how long, and until when where dates mean something."""
+    lang = formatter.lang
     if panel is None:
-        return label("note.lead_without_panel", formatter.lang, study=study.name, through=through)
-    return label(
-        "note.lead",
-        formatter.lang,
-        study=study.name,
-        citizens=formatter.count(int(panel.frame["citizen_id"].nunique())),
-        outcome=_outcome_name(str(panel.meta["outcome"]), formatter.lang),
-        weeks=formatter.count(int(str(panel.meta["horizon_weeks"]))),
-        through=through,
-    )
+        words = label("note.lead.no_outcome", lang, study=study.name)
+    else:
+        rule = str(panel.meta["outcome"])
+        fill = {
+            "study": study.name,
+            "citizens": formatter.count(int(panel.frame["citizen_id"].nunique())),
+            "outcome": _outcome_name(rule, lang),
+        }
+        weeks = formatter.count(int(str(panel.meta["horizon_weeks"])))
+        # A status at one point has no horizon worth naming.
+        status = has_label(f"outcome.{rule}.when")
+        words = (
+            label("note.lead.status", lang, **fill)
+            if status
+            else label("note.lead.within", lang, weeks=weeks, **fill)
+        )
+    if not study.dates_known:
+        return words
+    return f"{words} {label('note.lead.through', lang, through=formatter.date(study.data_through))}"
 
 
 def _outcome_name(rule: str, lang: str) -> str:

@@ -55,6 +55,14 @@ _DEFINITIONS: dict[str, tuple[str, str, str, str]] = {
         "er i job",
         "are in a job",
     ),
+    "job_at_follow_up": (
+        "I job på det tidspunkt, hvor borgeren blev spurgt igen. Job, der både begyndte og sluttede før "
+        "opfølgningen, tæller ikke med.",
+        "In a job at the time of the follow-up interview. Jobs that both began and ended before the "
+        "follow-up do not count.",
+        "er i job",
+        "are in a job",
+    ),
     "job_or_education": (
         "I ordinær beskæftigelse eller ordinær uddannelse mindst én dag i vinduet.",
         "In ordinary employment or ordinary education on at least one day of the window.",

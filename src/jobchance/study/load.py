@@ -82,6 +82,7 @@ def load_folder(path: Path, data: Path | None) -> Loaded:
         data_kind=spec.data_kind,
         language=spec.language,
         data_through=through,
+        dates_known=spec.dates_known,
         analysis=spec.analysis,
     )
     return Loaded(study, report, spec.language)

@@ -45,6 +45,9 @@ class Study:
         Language of the study's own texts.
     data_through : date
         Last day that the tables cover.
+    dates_known : bool
+        False if the dates only put events in order (a published file without dates); no output then shows
+        a calendar date.
     analysis : Analysis
         Defaults for panels and notes.
     truth : mapping or None
@@ -58,6 +61,7 @@ class Study:
     data_kind: str
     language: str
     data_through: date
+    dates_known: bool = True
     analysis: Analysis = field(default_factory=Analysis)
     truth: Mapping[str, object] | None = None
 

@@ -35,6 +35,7 @@ _STUDY_KEYS = {
     "instrument": str,
     "data": str,
     "data_through": date,
+    "dates_known": bool,
 }
 _ANALYSIS_KEYS = {
     "belief_item": str,
@@ -96,6 +97,7 @@ class StudySpec:
     instrument: str | Mapping[str, Any]
     data: str
     data_through: date | None
+    dates_known: bool
     analysis: Analysis
     tables: Mapping[str, TableSpec]
 
@@ -174,6 +176,7 @@ def _parse(content: Mapping[str, Any], folder: Path) -> tuple[StudySpec, list[Pr
         instrument=sections["instrument"] or study.get("instrument", "bip"),
         data=study.get("data", "."),
         data_through=study.get("data_through"),
+        dates_known=study.get("dates_known", True),
         analysis=analysis,
         tables=tables,
     )

@@ -49,7 +49,9 @@ def typed(
 
 def is_of(value: object, kind: Kind) -> bool:
     """True if a TOML value has the type; true/false are no numbers, lists hold texts only."""
-    if isinstance(value, (bool, datetime)):
+    if isinstance(value, bool):
+        return kind is bool
+    if isinstance(value, datetime):
         return False
     if isinstance(value, list) and not all(isinstance(entry, str) for entry in value):
         return False

@@ -106,6 +106,7 @@ def study_toml(study: Study, *, instrument: str) -> str:
     }
     lines = ["[study]", *(f"{key} = {_toml(value)}" for key, value in head.items())]
     lines.append(f"data_through = {study.data_through.isoformat()}")
+    lines.append(f"dates_known = {str(study.dates_known).lower()}")
     analysis = study.analysis
     lines += [
         "",
