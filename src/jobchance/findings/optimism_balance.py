@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import f as fisher
 
 from jobchance.disclosure.policy import DisclosurePolicy
@@ -17,6 +18,7 @@ from jobchance.results.vcov import Cluster
 from jobchance.study.model import Study
 
 NAME = "optimism_balance"
+PER_TRAIT = 5  # caseworkers per trait that the joint test asks for
 
 
 def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
@@ -33,10 +35,15 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     """Each trait on optimism, and one joint test of all traits; both with jobcentre x period indicators.
 
     A trait's coefficient is the difference in standard deviations of the trait per standard deviation of
-    optimism. The joint test regresses optimism on all traits together (rows with every trait known):
-    `F = b' V^{-1} b / q` with the cluster-robust `V`, held against F(q, G - 1) for G caseworkers; it is NaN
-    where there are not more caseworkers than traits. No sign of imbalance is not a proof of random
-    allocation: only recorded traits can be checked.
+    optimism. The joint test asks whether all traits together go with optimism (rows with every trait known),
+    by the score test with the null imposed: with `s_g` the sum over caseworker g's rows of traits times
+    optimism, both without their cell means, `L = s' (sum_g s_g s_g')^{-1} s` and
+
+    `F = L / (G - L) * (G - q) / q`, held against F(q, G - q) for G caseworkers and q traits.
+
+    Under random traits its size is about right where the clustered Wald test rejects several times too often
+    (q = 12, G = 40: 42 per cent at the 5 per cent level). It is NaN with fewer than five caseworkers per
+    trait. No sign of imbalance is not a proof of random allocation: only recorded traits can be checked.
 
     Parameters
     ----------
@@ -103,28 +110,44 @@ def _coefficient(rows: pd.DataFrame, trait: Trait) -> dict[str, object]:
 
 
 def _joint(rows: pd.DataFrame, traits: list[Trait]) -> dict[str, object]:
-    """Cluster-robust Wald test that no trait goes together with optimism."""
-    names = [f"trait_{number}" for number in range(len(traits))]
-    data = rows.assign(
-        **{name: trait.values / trait.values.std() for name, trait in zip(names, traits, strict=True)}
-    ).dropna(subset=names)
-    fit = fit_glm(
-        f"optimism_sd ~ {' + '.join(names)} + C(cell)", data, family="gaussian", vcov=Cluster("caseworker_id")
-    )
-    kept = [name for name in names if name in fit.params.index]
-    b = fit.params[kept].to_numpy(dtype=float)
-    V = fit.cov.loc[kept, kept].to_numpy(dtype=float)
-    clusters = int(data["caseworker_id"].nunique())
-    rank = int(np.linalg.matrix_rank(V))
-    testable = rank == len(kept) < clusters - 1  # a cluster-robust V has rank G - 1 at most
-    F = float(b @ np.linalg.solve(V, b)) / len(kept) if testable else float("nan")
+    """Score test, clustered by caseworker, that no trait goes together with optimism."""
+    table = pd.DataFrame({number: trait.values for number, trait in enumerate(traits)}).dropna()
+    known = rows.loc[table.index]
+    cell = known["cell"].to_numpy()
+    Z = (table - table.groupby(cell).transform("mean")).to_numpy(dtype=float)
+    Z = Z[:, _independent(Z)]
+    optimism = known["optimism_sd"] - known.groupby("cell")["optimism_sd"].transform("mean")
+    scores = pd.DataFrame(Z * optimism.to_numpy()[:, None]).groupby(known["caseworker_id"].to_numpy()).sum()
+    F, p = _score_test(scores.to_numpy())
+    G, q = scores.shape
     return {
         "mark": "joint",
         "level": "joint",
         "estimate": F,
-        "p_value": float(fisher.sf(F, len(kept), clusters - 1)),
-        "df_traits": len(kept),
-        "df_clusters": clusters - 1,
-        "N_rows": len(data),
-        **counts(data),
+        "p_value": p,
+        "df_traits": q,
+        "df_clusters": G - q,
+        "N_rows": len(known),
+        **counts(known),
     }
+
+
+def _score_test(scores: NDArray[np.float64]) -> tuple[float, float]:
+    """F and p-value from the scores of each cluster, shape (G, q); NaN with too few clusters."""
+    G, q = scores.shape
+    if q == 0 or PER_TRAIT * q > G:
+        return float("nan"), float("nan")
+    total = scores.sum(axis=0)
+    L = float(total @ np.linalg.solve(scores.T @ scores, total))
+    F = L / (G - L) * (G - q) / q
+    return F, float(fisher.sf(F, q, G - q))
+
+
+def _independent(Z: NDArray[np.float64]) -> list[int]:
+    """Columns that are not determined by the ones before them."""
+    kept: list[int] = []
+    for column in range(Z.shape[1]):
+        chosen = Z[:, [*kept, column]]
+        if np.linalg.matrix_rank(chosen / np.maximum(np.linalg.norm(chosen, axis=0), 1e-300)) > len(kept):
+            kept.append(column)
+    return kept
