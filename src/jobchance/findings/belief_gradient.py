@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from jobchance.disclosure.check import protect
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.findings.answers import DONT_KNOW, step_label, steps
 from jobchance.findings.belief_distribution import answered
 from jobchance.findings.context import add_context, interval_key, shares_by
-from jobchance.findings.contrasts import contrast_rows, may_show
+from jobchance.findings.contrasts import contrast_rows
 from jobchance.findings.model import Finding
 from jobchance.panel.beliefs import belief_item
 from jobchance.panel.model import AnalysisPanel
@@ -54,7 +55,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     frame = pd.DataFrame({"level": [*order, DONT_KNOW]}).merge(shares, on="level")
     frame.insert(0, "mark", "level")
     frame.insert(2, "compared_with", None)
-    ends = [step for step in order if may_show(known[known["level"] == step], policy=policy)]
+    ends = _shown(frame, order, citizens=int(known["citizen_id"].nunique()), policy=policy)
     if len(ends) > 1:
         contrasts = contrast_rows(known, by="level", upper=ends[-1], lower=ends[0], policy=policy)
         frame = pd.concat([frame, pd.DataFrame(contrasts)], ignore_index=True)
@@ -78,3 +79,10 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         interval=interval_key(known),
     )
     return Finding("F15", NAME, frame, "Frequencies")
+
+
+def _shown(frame: pd.DataFrame, order: list[str], *, citizens: int, policy: DisclosurePolicy) -> list[str]:
+    """Answers in order whose shares disclosure control will leave standing, complementary hiding included."""
+    protected = protect(frame.assign(N_citizens_total=citizens), policy, output=NAME)
+    standing = set(protected.loc[protected["estimate"].notna(), "level"])
+    return [step for step in order if step in standing]

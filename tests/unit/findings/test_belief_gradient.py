@@ -8,6 +8,7 @@ import pytest
 from analytic_studies import POLICY, build_citizen_panel, coin_outcomes, with_frame, without_outcomes
 
 from jobchance import build_panel, simulate_study
+from jobchance.disclosure.check import protect
 from jobchance.findings import belief_gradient
 from jobchance.findings.context import CONTEXT_COLUMNS
 
@@ -78,6 +79,23 @@ def test_an_end_that_may_not_be_shown_is_not_compared(bip_study, bip_panel):
     quiet = with_frame(bip_panel, outcome=rows["outcome"].where(~lowest, 0.0))
     frame = _built(bip_study, quiet)
     assert set(frame.loc[frame["mark"] != "level", "compared_with"]) == {"2"}
+
+
+def test_an_end_that_is_hidden_to_protect_another_is_not_compared(bip_study, bip_panel):
+    # Two citizens gave the lowest answer: their number would follow from the total, so the next smallest
+    # answer is hidden as well, and the contrast must not be with either.
+    belief = bip_panel.frame["belief"].clip(lower=3)
+    citizens = bip_panel.frame.loc[belief == 3, "citizen_id"].drop_duplicates().to_numpy()
+    belief[bip_panel.frame["citizen_id"].isin(citizens[:2])] = 1.0
+    belief[bip_panel.frame["citizen_id"].isin(citizens[2:162])] = 2.0
+    outcome = bip_panel.frame["outcome"].mask(bip_panel.frame["citizen_id"].isin(citizens[2:62]), 1.0)
+    frame = _built(bip_study, with_frame(bip_panel, belief=belief, outcome=outcome))
+    shown = protect(frame, POLICY, output="F15")
+    hidden = set(shown.loc[shown["suppressed"] & (shown["mark"] == "level"), "level"])
+    assert "1" in hidden
+    contrasts = shown[shown["mark"] != "level"]
+    assert contrasts["estimate"].notna().all()
+    assert not set(contrasts["compared_with"]) & hidden
 
 
 def test_citizens_own_belief_without_caseworkers(bip_study):
