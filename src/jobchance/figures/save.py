@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import pandas as pd
+from PIL import Image
 
 from jobchance.disclosure.check import require
 from jobchance.disclosure.export import export_frame
@@ -27,6 +28,7 @@ from jobchance.figures import style
 from jobchance.figures.base import CatalogueFigure
 from jobchance.options import check_option
 
+_NEAR_WHITE = 252  # the palette's white is a shade off; paper is white
 _PICTURES = ("png", "pdf", "svg")
 # A spreadsheet takes such texts for formulas; an apostrophe in front makes them text again.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -132,7 +134,19 @@ def _picture(figure: CatalogueFigure, kind: str) -> bytes:
         figure.savefig(
             target, format=kind, dpi=style.DPI, metadata=nothing.get(kind, {"Date": None, "Creator": None})
         )
-    return target.getvalue()
+    return _palette(target) if kind == "png" else target.getvalue()
+
+
+def _palette(png: io.BytesIO) -> bytes:
+    """The same picture in 256 colours, a quarter of the size: a page with twenty figures can be mailed."""
+    small = io.BytesIO()
+    with Image.open(png) as image:
+        few = image.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        colours = few.getpalette() or []
+        near_white = [min(colours[i : i + 3]) >= _NEAR_WHITE for i in range(0, len(colours), 3)]
+        few.putpalette([255 if near_white[i // 3] else c for i, c in enumerate(colours)])
+        few.save(small, "PNG", dpi=(style.DPI, style.DPI))
+    return small.getvalue()
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

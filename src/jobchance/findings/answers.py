@@ -126,5 +126,6 @@ def _with_levels(answers: pd.DataFrame) -> pd.DataFrame:
     step = np.floor(value + 0.5)
     answers["dont_know"] = value.isna()
     answers["rounded"] = value.notna() & (step != value)
-    answers["level"] = step.map(lambda number: DONT_KNOW if np.isnan(number) else str(int(number)))
+    names = {number: str(int(number)) for number in step.dropna().unique()}
+    answers["level"] = step.map(names).fillna(DONT_KNOW)
     return answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import version
 
 
@@ -17,5 +18,11 @@ def provenance(formula: str | None, *packages: str) -> dict[str, str]:
         Distributions that did the arithmetic, such as `"linearmodels"`.
     """
     made = {"python": platform.python_version()}
-    made |= {name: version(name) for name in ("jobchance", "numpy", "scipy", "pandas", *packages)}
+    made |= {name: _version(name) for name in ("jobchance", "numpy", "scipy", "pandas", *packages)}
     return made if formula is None else made | {"formula": formula}
+
+
+@cache
+def _version(name: str) -> str:
+    """Installed version of a distribution; reading it from disk takes longer than a small fit."""
+    return version(name)
