@@ -125,7 +125,7 @@ class Instrument:
 
 
 def read_instrument(source: str | Path | Mapping[str, Any]) -> Instrument:
-    """Read a shipped instrument by name (`"bip"`), an own one from a TOML file, or one that is already parsed.
+    """Read a shipped instrument by name (`"bip"`), an own one from a TOML file, or one already parsed.
 
     The shipped file `data/instruments/bip.toml` is the pattern for own files: tables `[[construct]]`,
     `[[item]]`, `[[scale]]` and `[categories.<name>]`. A scale without `categories` is continuous.

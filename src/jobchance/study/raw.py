@@ -8,7 +8,7 @@ tables.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -107,11 +107,6 @@ def constant_column(value: object, n_rows: int) -> RawColumn:
 def numbered_column(n_rows: int) -> RawColumn:
     """Return row numbers as zero-padded text of twelve digits, like the pseudonyms of a register server."""
     return RawColumn(np.arange(n_rows), tuple(f"{row:012d}" for row in range(1, n_rows + 1)))
-
-
-def stack(columns: Iterable[RawColumn]) -> RawColumn:
-    """Put columns under each other."""
-    return concat_text([column.to_text() for column in columns])
 
 
 def concat_text(series: list[pd.Series]) -> RawColumn:

@@ -50,7 +50,7 @@ def typed(
 def is_of(value: object, kind: Kind) -> bool:
     """True if a TOML value has the type; true/false are no numbers, lists hold texts only."""
     if isinstance(value, bool):
-        return kind is bool
+        return bool in (kind if isinstance(kind, tuple) else (kind,))
     if isinstance(value, datetime):
         return False
     if isinstance(value, list) and not all(isinstance(entry, str) for entry in value):

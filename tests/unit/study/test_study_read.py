@@ -225,13 +225,14 @@ def test_mapping_of_columns_values_constants_and_dates(write: Paths) -> None:
 file = "citizen.csv"
 columns = { citizen_id = "pnr", sex = "Koen", entry_date = "START" }
 values.sex = { "M" = 1, "K" = 2 }
-constants = { target_group = "aktivitetsparat", cohort = 2013 }
+constants = { target_group = "aktivitetsparat", cohort = 2013, in_trial = true }
 date_format = { entry_date = "%d/%m %y" }
 """
     citizen = jc.read_study(write(folder)).tables["citizen"]
     assert set(citizen["sex"]) == {1, 2}
     assert set(citizen["target_group"]) == {"aktivitetsparat"}
     assert citizen["cohort"].eq(2013).all()
+    assert citizen["in_trial"].eq(1).all()
     assert citizen["entry_date"].min().year == 2013
     assert not {"pnr", "PNR", "KOEN", "START"} & set(citizen.columns)
 
@@ -385,6 +386,24 @@ def test_one_wide_file_for_four_tables(tmp_path: Path) -> None:
     assert study.tables["outcome"]["value"].tolist() == [1, 0, 0]
     assert study.analysis.covariates == ("age",)
     assert study.fingerprint == jc.read_study(path, data=data).fingerprint
+
+
+def test_instrument_inside_study_toml(tmp_path: Path) -> None:
+    path = tmp_path / "study"
+    path.mkdir()
+    own = INSTRUMENT.replace("[[", "[[instrument.").replace('name = "own"', '[instrument]\nname = "own"', 1)
+    text = WIDE.replace('instrument = "own.toml"\n', "dates_known = false\n") + own
+    (path / "study.toml").write_text(text, encoding="utf-8")
+    (path / "wide.csv").write_text("age,Q1,q2,work\n34,4,3,yes\n", encoding="utf-8")
+    study = jc.read_study(path)
+    assert study.instrument.name == "own"
+    assert not study.dates_known
+    (path / "study.toml").write_text(
+        text.replace("dates_known", 'instrument = "bip"\ndates_known'), encoding="utf-8"
+    )
+    assert ("study.toml", "instrument", "instrument_twice") in _rules(path)
+    (path / "study.toml").write_text(text.replace('"job_search"\nresp', '"job_sea"\nresp'), encoding="utf-8")
+    assert ("study.toml", "instrument", "instrument_invalid") in _rules(path)
 
 
 def test_data_through_from_extract_and_from_follow_up(tmp_path: Path) -> None:

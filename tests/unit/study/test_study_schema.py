@@ -156,7 +156,7 @@ def test_dummy_tables_are_complete_valid_and_repeatable() -> None:
         "simulated",
         "da",
         DATA_THROUGH.date(),
-        Analysis(belief_item="citizen_1"),
+        analysis=Analysis(belief_item="citizen_1"),
     )
     report = validate_study(study)
     assert report.problems.empty, report.render("en")

@@ -40,6 +40,7 @@ def study() -> Study:
         data_kind="simulated",
         language="da",
         data_through=date(2016, 12, 31),
+        dates_known=False,
         analysis=Analysis(belief_item="citizen_1", horizon_weeks=26, covariates=("birth_year", "own_number")),
         truth={"belief_effect": 0.123456789},
     )
@@ -50,7 +51,16 @@ def test_written_study_reads_back_as_itself(study: Study, tmp_path: Path, format
     jc.write_study(study, tmp_path / "out", format=format)
     again = jc.read_study(tmp_path / "out")
     assert again.fingerprint == study.fingerprint
-    for part in ("name", "source", "data_kind", "language", "data_through", "analysis", "instrument"):
+    for part in (
+        "name",
+        "source",
+        "data_kind",
+        "language",
+        "data_through",
+        "dates_known",
+        "analysis",
+        "instrument",
+    ):
         assert getattr(again, part) == getattr(study, part)
     assert again.truth is None
     assert not [path for path in (tmp_path / "out").iterdir() if b"0.123456789" in path.read_bytes()]
