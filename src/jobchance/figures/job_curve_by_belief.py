@@ -145,7 +145,7 @@ def _draw_table(table: Axes, frame: pd.DataFrame, levels: list[str], weeks: list
     names = [phrase.answer(risk[risk["level"] == level].iloc[0], lang) for level in order]
     table.set_yticks(range(len(order)), labels=names)
     table.set_xlim(0, phrase.whole(frame, "horizon_weeks"))
-    table.set_ylim(len(order) - 0.5, -0.5)
+    table.set_ylim(max(len(order), 1) - 0.5, -0.5)
     table.set_xticks([])
     table.tick_params(length=0, pad=9)
     table.spines[:].set_visible(False)
@@ -245,6 +245,7 @@ def _headline(frame: pd.DataFrame, lang: str) -> str:
         "early": text.pp(early["estimate"]),
         "early_weeks": text.count(int(early["week"])),
         "late": text.pp(late["estimate"]),
+        "late_number": text.number(100 * late["estimate"], decimals=1),
         "late_weeks": text.count(int(late["week"])),
     } | _answers(ends, late, lang)
     sign = phrase.outside_zero(late)
