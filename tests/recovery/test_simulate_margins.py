@@ -19,7 +19,7 @@ SIZE_SD, MEAN_SD = 4.5, 4.0
 ALLOWED = {
     "belief_share_top": (0.0051, 0.001),
     "belief_share_second": (0.0089, 0.001),
-    "belief_share_middle": (0.0069, 0.001),
+    "belief_share_middle": (0.0077, 0.001),
     "belief_share_lowest_two": (0.0139, 0.001),
     "belief_share_top_all_waves": (0.0049, 0.004),
     "belief_share_second_all_waves": (0.0080, 0.003),
@@ -31,7 +31,7 @@ ALLOWED = {
     "p_job_1y_belief_low_all_waves": (0.0026, 0.001),
     "p_job_1y_belief_lowest_two": (0.0035, 0.009),
     "p_job_1y_belief_lowest_two_all_waves": (0.0026, 0.009),
-    "p_job_1y_belief_high": (0.0316, 0.014),
+    "p_job_1y_belief_high": (0.0343, 0.014),
     "p_job_1y_belief_high_all_waves": (0.0252, 0.017),
     "p_job_tercile_low": (0.0057, 0.002),
     "p_job_tercile_middle": (0.0063, 0.002),
