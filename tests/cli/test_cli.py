@@ -137,3 +137,25 @@ def test_module_and_command_are_the_same(tmp_path):
     code = "import sys; sys.argv = ['jobchance', '--version']; from jobchance.cli import main; main()"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.stdout == jobchance("--version").stdout
+
+
+@pytest.mark.parametrize(("lang", "word"), [("da", "Rækker"), ("en", "Rows")])
+def test_what_is_wrong_is_said_in_the_language_asked_for(small_study, tmp_path, lang, word):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for path in small_study.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    citizen = (folder / "citizen.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "citizen.csv").write_text("\n".join([*citizen, citizen[1]]), encoding="utf-8")
+    result = jobchance("status-note", folder, "--out", tmp_path / "out", "--lang", lang)
+    assert result.returncode == 2
+    assert word in result.stderr
+
+
+def test_a_study_file_nested_too_deeply_is_a_report(small_study, tmp_path):
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    (folder / "study.toml").write_text("a = " + "[" * 5000 + "]" * 5000)
+    result = jobchance("validate", folder)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobchance.errors import DisclosureError, EstimationError, SpecError, UserError
+from jobchance.errors import DisclosureError, EstimationError, SchemaError, SpecError, UserError
 
 if TYPE_CHECKING:
     from jobchance.note.status_note import StatusNote
@@ -72,7 +72,7 @@ def _root(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="New folder for the study's tables.")],
-    seed: _Seed = 2013,
+    seed: _Seed = 2,
     citizens: Annotated[
         int | None, typer.Option(help="Number of citizens; the preset's 4,000 if left out.")
     ] = None,
@@ -115,7 +115,7 @@ def status_note(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the data files, if not the study's own.")
     ] = None,
-    seed: _Seed = 2013,
+    seed: _Seed = 2,
 ) -> None:
     """Write the status note of a study: a page, a workbook, the figures and a manifest."""
     from jobchance.cli.progress import progress_bar
@@ -125,7 +125,7 @@ def status_note(
 
     chosen = DisclosurePolicy.preset(policy)
     check_target(out)
-    tables = _study(study, data, seed)
+    tables = _study(study, data, seed, lang.value)
     with progress_bar() as progress:
         note = write_note(tables, out, lang=lang.value, policy=chosen, progress=progress)
     _report(note, out, lang.value)
@@ -151,12 +151,18 @@ def run(
     typer.echo(str(out))
 
 
-def _study(path: Path | None, data: Path | None, seed: int) -> Study:
-    """The study in `path`, or the simulated one."""
+def _study(path: Path | None, data: Path | None, seed: int, lang: str) -> Study:
+    """The study in `path`, or the simulated one; what is wrong with it is said in `lang`."""
     if path is not None:
         from jobchance.study.read import read_study
+        from jobchance.study.validate import ValidationReport
 
-        return read_study(path, data=data)
+        try:
+            return read_study(path, data=data)
+        except SchemaError as error:
+            if isinstance(error.report, ValidationReport):
+                raise SchemaError(error.report.render(lang), error.report) from None
+            raise
     if data is not None:
         raise SpecError("--data belongs to a study: name its folder too.")
     from jobchance.simulate.bip import simulate_study

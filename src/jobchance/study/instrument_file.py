@@ -96,6 +96,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SchemaError(f"Instrument file {path.name} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise SchemaError(f"Instrument file {path.name} is not UTF-8 text.") from error
+    except RecursionError:
+        raise SchemaError(f"Instrument file {path.name} is not valid TOML: nested too deeply.") from None
     except tomllib.TOMLDecodeError as error:
         raise SchemaError(f"Instrument file {path.name} is not valid TOML: {error}.") from error
 

@@ -121,6 +121,8 @@ def read_spec(folder: Path) -> tuple[StudySpec | None, list[Problem]]:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError):
         return None, [Problem("toml_invalid", STUDY_FILE, fill={"place": ""})]
+    except RecursionError:
+        return None, [Problem("toml_invalid", STUDY_FILE, fill={"place": ""})]
     except tomllib.TOMLDecodeError as error:
         # The parser's text may quote the line; only where it stopped is passed on.
         where = re.search(r"line \d+, column \d+", str(error))
