@@ -79,7 +79,7 @@ def _pairs(study: Study, panel: AnalysisPanel) -> pd.DataFrame:
     """Consecutive waves with both beliefs on a step: `before after shift` and the later caseworker."""
     known = panel.frame[panel.frame["belief"].notna() & panel.frame["caseworker_id"].notna()]
     rows = known[["citizen_id", "caseworker_id", "jobcentre_id", "wave"]].assign(
-        step=belief_steps(study, known)
+        step=belief_steps(study, known)["step"]
     )
     earlier = rows.drop(columns="jobcentre_id").assign(wave=rows["wave"] + 1)
     pairs = rows.merge(earlier, on=["citizen_id", "wave"], suffixes=("", "_before"))
@@ -120,10 +120,19 @@ def _summary(pairs: pd.DataFrame) -> pd.DataFrame:
         for group, part in (("shift", pairs[pairs["shift"] == 1]), ("stay", pairs[pairs["shift"] == 0])):
             low_mid_high = _interval(part, quantity)
             records.append(_record(quantity, group, low_mid_high, part))
-        fit = fit_glm(f"{quantity} ~ shift", pairs, family="gaussian", vcov=Cluster("caseworker_id"))
-        low, high = (float(end) for end in fit.conf_int().loc["shift"].to_numpy(dtype=float))
-        records.append(_record(quantity, "difference", (float(fit.params["shift"]), low, high), pairs))
+        records.append(_record(quantity, "difference", _difference(pairs, quantity), pairs))
     return pd.DataFrame(records)
+
+
+def _difference(pairs: pd.DataFrame, quantity: str) -> tuple[float, float, float]:
+    """With a shift minus without; no limits where nothing varies or too little is there to tell."""
+    means = pairs.groupby("shift")[quantity].mean()
+    varies = pairs[quantity].min() < pairs[quantity].max()
+    if not varies or len(pairs) < 3 or pairs["caseworker_id"].nunique() < 2:
+        return float(means[1] - means[0]), np.nan, np.nan
+    fit = fit_glm(f"{quantity} ~ shift", pairs, family="gaussian", vcov=Cluster("caseworker_id"))
+    low, high = (float(end) for end in fit.conf_int().loc["shift"].to_numpy(dtype=float))
+    return float(fit.params["shift"]), low, high
 
 
 def _interval(part: pd.DataFrame, quantity: str) -> tuple[float, float, float]:

@@ -94,10 +94,10 @@ def answered(study: Study, panel: AnalysisPanel) -> pd.DataFrame:
     """
     rows = first_at_risk(panel)
     rows = rows[rows["belief"].notna() | rows["belief_dont_know"].astype(bool)]
-    step = belief_steps(study, rows)
+    placed = belief_steps(study, rows)
     return rows.assign(
-        level=[DONT_KNOW if np.isnan(number) else str(int(number)) for number in step],
-        rounded=rows["belief"].notna() & (rows["belief"] % 1 != 0),
+        level=[DONT_KNOW if np.isnan(number) else str(int(number)) for number in placed["step"]],
+        rounded=placed["rounded"],
     )
 
 

@@ -19,10 +19,12 @@ NAME = "belief_gradient"
 
 
 def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
-    """`need.outcome` without outcomes in a panel, `need.belief` without answers to the belief question."""
+    """`need.outcome` without outcomes in a panel, `need.belief` if nobody with one chose a step."""
     if panel is None or not panel.frame["outcome"].notna().any():
         return ("need.outcome",)
-    return () if answered(study, panel)["outcome"].notna().any() else ("need.belief",)
+    rows = answered(study, panel)
+    stepped = rows["outcome"].notna() & (rows["level"] != DONT_KNOW)
+    return () if stepped.any() else ("need.belief",)
 
 
 def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy) -> Finding:

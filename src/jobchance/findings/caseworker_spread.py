@@ -35,7 +35,7 @@ def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
     """Outcomes, and at least twelve caseworkers with ten citizens each."""
     if panel is None or not panel.frame["outcome"].notna().any():
         return ("need.outcome",)
-    return () if len(_caseloads(_cases(panel))) >= MIN_CASEWORKERS else ("need.caseworkers",)
+    return () if len(_caseloads(_cases(panel))) >= MIN_CASEWORKERS else ("need.twelve_caseworkers",)
 
 
 def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy) -> Finding:

@@ -35,7 +35,9 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
 
     Steps are shares of the answers that chose a step, so that they add up to one; "don't know" stands apart
     as a share of all answers (`base` = `steps` or `answers`). The two highest steps together have a row of
-    their own (`base` = `high`, `level` = `"4+5"`), unless one of them is hidden.
+    their own (`base` = `high`, `level` = `"4+5"`), unless one of them is hidden. So that these shares can be
+    held against one another, only scales of the most frequent length have that row, and none of three steps
+    or fewer, where the two highest hold the middle.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         if (construct.construct_id, respondent) in by_bar
     ]
     frame = pd.concat(bars, ignore_index=True)
+    frame = _comparable(frame)
     cells = frame["base"] != "high"
     shown = _protected(frame[cells], policy)
     sums = _without_hidden(frame[~cells], shown).assign(suppressed=False)
@@ -96,6 +99,15 @@ def _bar(study: Study, answers: pd.DataFrame, *, construct: Construct, responden
     described = construct_columns(study, construct, respondent)
     cells = pd.DataFrame([described | record for record in records])
     return cells.assign(N_answers=len(answers), rounded=bool(answers["rounded"].any()))
+
+
+def _comparable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the `high` rows of scales that are short or of another length than most."""
+    length = (frame["base"] == "steps").groupby([frame["construct"], frame["respondent"]]).transform("sum")
+    usual = length[frame["base"] == "high"].mode().max()
+    kept = (frame["base"] != "high") | ((length == usual) & (length > 3))
+    comparable: pd.DataFrame = frame.loc[kept].reset_index(drop=True)
+    return comparable
 
 
 def _protected(cells: pd.DataFrame, policy: DisclosurePolicy) -> pd.DataFrame:

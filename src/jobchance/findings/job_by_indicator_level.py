@@ -31,8 +31,9 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
 
     All at-risk measurements with a known outcome are used; the answer must have been given before the window
     of the outcome starts. The trend is the slope of a least-squares line of the outcome on the unrounded
-    answer (change in the share per step), clustered like the shares. Trend intervals are simultaneous over
-    all m trends of the figure: level 1 - 0.05/m (Bonferroni). "Don't know" has no step and is left out.
+    answer (change in the share per step; no line where the outcome is the same for all), clustered like the
+    shares. Trend intervals are simultaneous over all m trends of the figure: level 1 - 0.05/m (Bonferroni).
+    "Don't know" has no step and is left out.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         for respondent in RESPONDENTS
         if (construct.construct_id, respondent) in by_panel
     ]
-    trends = sum(part["step"].min() < part["step"].max() for _, _, part in chosen)
+    trends = sum(_has_trend(part) for _, _, part in chosen)
     frame = pd.concat(
         [_panel_of(study, *entry, trend_level=1 - (1 - LEVEL) / max(trends, 1)) for entry in chosen],
         ignore_index=True,
@@ -93,11 +94,19 @@ def _panel_of(
     cells = shares_by(rows, "step").rename(columns={"share": "estimate"})
     cells["level"] = cells.pop("step").map(lambda step: str(int(step)))
     cells = cells.assign(quantity="level", conf_level=LEVEL)
-    if len(cells) > 1:
+    if _has_trend(rows):
         cells = pd.concat([cells, pd.DataFrame([_trend(rows, level=trend_level)])], ignore_index=True)
     first = {"quantity": cells.pop("quantity")} | construct_columns(study, construct, respondent)
     table = pd.DataFrame(first, index=cells.index)
     return pd.concat([table, cells], axis=1).assign(rounded=bool(rows["rounded"].any()))
+
+
+def _has_trend(rows: pd.DataFrame) -> bool:
+    """Whether a line can be laid through the steps: answers and outcomes vary over enough clusters."""
+    labels = cluster_labels(rows)
+    clusters = rows["citizen_id"].nunique() if labels is None else len(set(labels))
+    varies = all(rows[column].min() < rows[column].max() for column in ("value", "outcome"))
+    return varies and len(rows) > 2 and clusters > 1
 
 
 def _trend(rows: pd.DataFrame, *, level: float) -> dict[str, object]:

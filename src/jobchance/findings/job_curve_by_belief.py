@@ -29,7 +29,7 @@ def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
     if panel is None or not panel.frame["outcome"].notna().any():
         return ("need.outcome",)
     rows = answered(study, panel)
-    if rows.empty:
+    if (rows["level"] == DONT_KNOW).all():
         return ("need.belief",)
     undated = rows["event_observed"] & rows["weeks_to_outcome"].isna()
     return (f"figure.{NAME}.need.dates",) if undated.any() or not rows["event_observed"].any() else ()

@@ -11,10 +11,8 @@ from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.findings.balance_columns import TRAITS, Trait, traits_of
 from jobchance.findings.context import add_context, counts, interval_key
 from jobchance.findings.model import Finding
-from jobchance.findings.optimism_rows import optimism_needs, optimism_rows
-from jobchance.models.glm import fit_glm
+from jobchance.findings.optimism_rows import cell_slope, optimism_needs, optimism_rows
 from jobchance.panel.model import AnalysisPanel
-from jobchance.results.vcov import Cluster
 from jobchance.study.model import Study
 
 NAME = "optimism_balance"
@@ -92,18 +90,13 @@ def _coefficient(rows: pd.DataFrame, trait: Trait) -> dict[str, object]:
     """One trait, standardised over the rows in which it is known, on optimism."""
     spread = float(trait.values.std())
     data = rows.assign(trait=(trait.values - trait.values.mean()) / spread).dropna(subset=["trait"])
-    fit = fit_glm("trait ~ optimism_sd + C(cell)", data, family="gaussian", vcov=Cluster("caseworker_id"))
-    terms = fit.tidy()
-    found = terms[terms["term"] == "optimism_sd"].iloc[0]
+    slope = cell_slope("trait", data)
     return {
         "mark": "coefficient",
         "level": trait.column,
         "label_da": trait.label_da,
         "label_en": trait.label_en,
-        "estimate": float(found["estimate"]),
-        "conf_low": float(found["conf_low"]),
-        "conf_high": float(found["conf_high"]),
-        "p_value": float(found["p_value"]),
+        **slope._asdict(),
         "N_rows": len(data),
         **counts(data),
     }

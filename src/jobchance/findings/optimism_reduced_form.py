@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
+from jobchance.findings.contrasts import may_show
 from jobchance.findings.model import Finding
-from jobchance.findings.optimism_rows import optimism_needs, optimism_rows
-from jobchance.models.glm import fit_glm
+from jobchance.findings.optimism_rows import cell_slope, optimism_needs, optimism_rows
 from jobchance.numerics.local_linear import smooth_local_linear
 from jobchance.panel.model import AnalysisPanel
-from jobchance.results.vcov import Cluster
 from jobchance.study.model import Study
 
 NAME = "optimism_reduced_form"
@@ -21,6 +20,7 @@ _WIDTHS = (0.25, 0.5, 1.0)
 _REACH = 2.5  # standard deviations drawn on each side; what lies further out is pooled into the end bins
 _DRAWN = 2.0  # the curve ends here: further out a few caseworkers carry it
 _POINTS = 33
+_COLUMNS = ("mark", "x", "x_low", "x_high", "estimate", "conf_low", "conf_high")
 
 
 def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
@@ -56,8 +56,10 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     rows = _within_cells(optimism_rows(panel))
     edges = _bin_edges(rows, policy=policy)
     curve, bandwidth = _curve(rows, edges, policy=policy)
-    frame = pd.DataFrame([*_bins(rows, edges), *curve, _slope(rows)]).assign(
-        mean_outcome=float(rows["outcome"].mean()),
+    frame = pd.DataFrame([*_bins(rows, edges), *curve, _slope(rows)])
+    frame = frame.reindex(columns=[*_COLUMNS, *(column for column in frame if column not in _COLUMNS)])
+    frame = frame.assign(
+        mean_outcome=float(rows["outcome"].mean()) if may_show(rows, policy=policy) else np.nan,
         bandwidth=bandwidth,
         cells=int(rows["cell"].nunique()),
     )
@@ -150,15 +152,12 @@ def _curve(
 
 def _slope(rows: pd.DataFrame) -> dict[str, object]:
     """Slope of the linear probability model with cell indicators, per standard deviation of optimism."""
-    fit = fit_glm(
-        "outcome ~ optimism_sd + C(cell)", rows, family="gaussian", vcov=Cluster("caseworker_id")
-    ).tidy()
-    slope = fit[fit["term"] == "optimism_sd"].iloc[0]
+    slope = cell_slope("outcome", rows)
     return {
         "mark": "slope",
-        "estimate": float(slope["estimate"]),
-        "conf_low": float(slope["conf_low"]),
-        "conf_high": float(slope["conf_high"]),
+        "estimate": slope.estimate,
+        "conf_low": slope.conf_low,
+        "conf_high": slope.conf_high,
         "N_rows": len(rows),
         **counts(rows, outcome="outcome"),
     }

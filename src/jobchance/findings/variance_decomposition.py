@@ -24,7 +24,7 @@ def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
     if panel is None or not panel.frame["outcome"].notna().any():
         return ("need.outcome",)
     if all(_refusal(_rows(panel, level), level) for level in LEVELS):
-        return ("need.two_waves", "need.caseworkers")
+        return ("need.groups",)
     return ()
 
 

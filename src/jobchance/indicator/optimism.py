@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 
 THIRDS = ("low", "middle", "high")
 _CHECKED = 3000
+_ROUNDING = 1e-10  # standard deviations of belief
 
 
 def leave_one_out_optimism(ratings: pd.DataFrame) -> pd.Series:
@@ -129,6 +130,8 @@ def _optimism(given: _Codes, b: Floats, *, wanted: _Codes) -> Floats:
     spread = _leave_out_sd(given.i, b, wanted=i)
     with np.errstate(divide="ignore", invalid="ignore"):
         optimism = np.where((n_other > 0) & (spread > 0), total / (n_other * spread), np.nan)
+    # Alone in every cell, a caseworker has mean 0 up to rounding, which must not pass for variation.
+    optimism = np.where(np.abs(optimism) < _ROUNDING, 0.0, optimism)
     found: Floats = optimism[back]
     return found
 

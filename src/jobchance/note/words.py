@@ -83,9 +83,15 @@ def withheld_line(breach: Breach, formatter: Formatter) -> str:
         "note.withheld.line",
         formatter.lang,
         output=breach.output,
-        rule=breach.rule,
+        rule=_rule_words(breach.rule, formatter.lang),
         n=formatter.count(breach.n_rows),
     )
+
+
+def _rule_words(rule: str, lang: str) -> str:
+    """What the rule asks in words, with its name in brackets; a rule without words is named alone."""
+    words = f"rule.{rule.split(':')[0]}"
+    return f"{label(words, lang)} [{rule}]" if has_label(words) else rule
 
 
 def explanations(outputs: Iterable[Output], lang: str) -> dict[str, str]:

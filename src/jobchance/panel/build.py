@@ -22,6 +22,8 @@ from jobchance.study.model import Study
 
 _LONGEST = 5200  # a hundred years; more is a slip of the keyboard
 AT_RISK = ("not_in_job", "all")
+_ANALYSIS = " Look at belief_item and belief_respondent in [analysis] of study.toml."
+_HINTS = {"respondent": _ANALYSIS, "belief_answered": _ANALYSIS}
 COLUMNS = (
     "measurement_id",
     "citizen_id",
@@ -199,7 +201,8 @@ def _require_rows(flow: SampleFlow) -> None:
     """Refuse an empty panel, naming the step that lost the last rows."""
     for step, _, n_rows, reason in flow.lines:
         if n_rows == 0:
-            raise DesignError(f"no rows are left for the panel after the step {step!r} ({reason}).")
+            hint = _HINTS.get(step, "")
+            raise DesignError(f"no rows are left for the panel after the step {step!r} ({reason}).{hint}")
 
 
 def _require_supported(

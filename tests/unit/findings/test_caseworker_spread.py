@@ -119,4 +119,4 @@ def test_same_input_same_numbers_in_any_row_order(job_only, bip_panel):
 
 def test_needs_caseworkers_with_enough_cases(bip_study, bip_panel):
     assert caseworker_spread.needs(bip_study, None) == ("need.outcome",)
-    assert caseworker_spread.needs(*build_citizen_panel(bip_study)) == ("need.caseworkers",)
+    assert caseworker_spread.needs(*build_citizen_panel(bip_study)) == ("need.twelve_caseworkers",)

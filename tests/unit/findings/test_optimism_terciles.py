@@ -59,4 +59,4 @@ def test_needs_caseworkers_with_optimism(bip_study, bip_panel):
     assert optimism_terciles.needs(bip_study, one_outlook) == ("need.optimism",)
     eight = bip_panel.frame["caseworker_id"].isin(bip_panel.frame["caseworker_id"].dropna().unique()[:8])
     few = type(bip_panel)(bip_panel.frame[eight], bip_panel.flow, bip_panel.meta)
-    assert optimism_terciles.needs(bip_study, few) == ("need.caseworkers",)
+    assert optimism_terciles.needs(bip_study, few) == ("need.nine_caseworkers",)

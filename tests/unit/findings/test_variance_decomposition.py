@@ -75,4 +75,4 @@ def test_needs_repeated_measurements_or_caseworkers(bip_study):
     assert variance_decomposition.needs(bip_study, None) == ("need.outcome",)
     study, panel = build_citizen_panel(bip_study)
     blank = with_frame(panel, jobcentre_id=None)
-    assert variance_decomposition.needs(study, blank) == ("need.two_waves", "need.caseworkers")
+    assert variance_decomposition.needs(study, blank) == ("need.groups",)
