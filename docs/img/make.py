@@ -1,0 +1,54 @@
+"""Make the example pictures of the documentation: figures of the simulated study with seed 2, made small."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+import jobchance as jc
+
+HERE = Path(__file__).parent
+CATALOGUE = (
+    "F3_belief_distribution",
+    "F5_rater_agreement_heatmap",
+    "F9_belief_before_after_shift",
+    "F15_belief_gradient",
+    "F16_job_curve_by_belief",
+    "F17_optimism_terciles",
+    "F23_caseworker_spread",
+)
+ANALYSIS = "expectancy_by_contact"
+MAX_BYTES = 60_000
+SIZES = ((900, 24), (840, 24), (800, 20), (760, 16), (720, 16), (680, 16), (640, 16), (600, 16), (560, 12))
+
+
+def shrink(source: Path) -> None:
+    """Write the widest version (pixels, colours) that stays below the limit."""
+    target = HERE / source.name
+    with Image.open(source) as picture:
+        full = picture.convert("RGB")
+    for width, colours in SIZES:
+        small = full.resize((width, round(full.height * width / full.width)), Image.Resampling.LANCZOS)
+        few = small.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few.save(target, optimize=True)
+        if target.stat().st_size <= MAX_BYTES:
+            return
+    sys.exit(f"{target.name} stays above {MAX_BYTES} bytes")
+
+
+def main() -> None:
+    """Write the note and the analysis into a scratch folder, and make their pictures small."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch)
+        jc.status_note(jc.simulate_study(seed=2), out / "note", lang="en")
+        command = [Path(sys.executable).parent / "jobchance", "run", "analyses/rosenthal_effect"]
+        subprocess.run([*command, "--out", out / "analysis", "--lang", "en"], cwd=HERE.parents[1], check=True)
+        for name in CATALOGUE:
+            shrink(out / "note" / "figures" / f"{name}.png")
+        shrink(out / "analysis" / f"{ANALYSIS}.png")
+
+
+if __name__ == "__main__":
+    main()
