@@ -154,6 +154,8 @@ def build_design(formula: str, data: pd.DataFrame, *, required: Sequence[str] = 
         raise DesignError("\n".join(problems))
     rows = data.loc[keep, list(names)]
     outcome = _outcome(parsed.outcome, rows, problems)
+    if not _computable(np.abs(outcome).max()):
+        problems.append(_too_large([render(parsed.outcome)]))
     sides = [parsed.fixed, *(one_side(term.intercept, term.terms) for term in parsed.random)]
     codings = [_learn(side, rows, problems) for side in sides]
     if problems:
@@ -215,6 +217,15 @@ def _outcome(node: Node, rows: pd.DataFrame, problems: list[str]) -> Floats:
         return np.zeros(len(rows))
 
 
+def _computable(largest: float) -> bool:
+    """Whether squares and sums of squares of values up to this size can be held."""
+    return bool(largest == 0 or 1 / LARGEST < largest < LARGEST)
+
+
+def _too_large(names: Sequence[str]) -> str:
+    return f"Values too large or too small to compute with in: {', '.join(names)}. Rescale them."
+
+
 def _learn(side: Formula, rows: pd.DataFrame, problems: list[str]) -> dict[Node, Coding]:
     """Codings of all factors; adds to `problems` instead of raising."""
     codings: dict[Node, Coding] = {}
@@ -260,10 +271,9 @@ def _all_columns(side: Formula, codings: Mapping[Node, Coding], rows: pd.DataFra
     blocks = {f: {flag: codings[f].encode(rows, full=flag) for flag in layout.needed(f)} for f in codings}
     matrix = assemble(side, full, blocks, len(rows))
     largest = np.abs(matrix).max(axis=0)
-    bad = np.flatnonzero(~((largest == 0) | ((largest > 1 / LARGEST) & (largest < LARGEST))))
-    if len(bad):
-        names = ", ".join(layout.columns[i] for i in bad)
-        raise DesignError(f"Values too large or too small to compute with in: {names}. Rescale them.")
+    bad = [name for name, size in zip(layout.columns, largest, strict=True) if not _computable(size)]
+    if bad:
+        raise DesignError(_too_large(bad))
     return layout, matrix
 
 

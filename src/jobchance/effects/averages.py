@@ -127,6 +127,6 @@ def critical_value(df: float, level: float) -> float:
     SpecError
         `level` is not between 0 and 1.
     """
-    if not 0 < level < 1:
+    if not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise SpecError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
     return float(stats.t.ppf((1 + level) / 2, df))

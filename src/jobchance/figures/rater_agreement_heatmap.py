@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -32,6 +31,7 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     cells = frame[frame["quantity"] == "cell"]
     table = matrix(cells, "level_caseworker", "level_citizen")
     text = Formatter(lang)
+    highest = table.max().max()
     marks.heat_map(
         left,
         table.to_numpy(),
@@ -39,7 +39,7 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
         col_labels=list(table.columns),
         texts=[[whole_percent(value, text) for value in row] for row in table.to_numpy()],
         low=0.0,
-        high=float(np.nanmax(table.to_numpy())),
+        high=float(highest) if pd.notna(highest) else 1.0,
     )
     frame_diagonal(left, len(table))
     left.set_ylabel(label(f"figure.{NAME}.axis.caseworker", lang))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import UserError
 from jobchance.findings.context import add_context, counts
+from jobchance.findings.contrasts import may_show
 from jobchance.findings.model import Finding
 from jobchance.numerics.shrinkage import (
     group_starts,
@@ -81,7 +82,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     outer = outer.assign(level=outer["rank"].map({1: "lowest", 4: "highest"}))
     frame = pd.concat([outer, ranked, _summary(loads, quarters, gaps, counted)], ignore_index=True)
     frame = frame.assign(
-        mean_rate=_mean_rate(loads),
+        mean_rate=_mean_rate(loads) if may_show(counted, policy=policy) else np.nan,
         N_omitted_caseworkers=int(cases["caseworker_id"].nunique()) - len(loads),
         least_cases=MIN_CASES,
         draws=DRAWS,

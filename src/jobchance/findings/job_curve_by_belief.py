@@ -20,7 +20,7 @@ from jobchance.study.model import Study
 NAME = "job_curve_by_belief"
 _COLUMNS = (
     "mark", "level", "compared_with", "week", "estimate", "conf_low", "conf_high", "N_citizens", "N_events",
-    "N_at_risk",
+    "N_caseworkers", "N_at_risk",
 )  # fmt: skip
 
 
@@ -52,9 +52,10 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     -------
     Finding
         Frame: `mark level compared_with label_da label_en week estimate conf_low conf_high N_citizens
-        N_events N_at_risk`; `mark` is `curve` (share by the end of `week`; `N_citizens` at risk when the
-        step began, rounded to `band`; `N_events` in the step), `at_risk` (`N_at_risk` after `week` weeks,
-        rounded to `band`) or `gap` (highest minus lowest answer); then `band item construct` and the context.
+        N_events N_caseworkers N_at_risk`; `mark` is `curve` (share by the end of `week`; `N_citizens` at
+        risk when the step began, rounded to `band`; `N_events` in the step), `at_risk` (`N_at_risk` after
+        `week` weeks, rounded to `band`) or `gap` (highest minus lowest answer); then `band item construct`
+        and the context.
     """
     if panel is None:
         raise ValueError("job_curve_by_belief needs a panel; ask needs() first")
@@ -110,8 +111,11 @@ def _enough(rows: pd.DataFrame, *, policy: DisclosurePolicy) -> bool:
 
 def _hidden(rows: pd.DataFrame, level: str, horizon: int) -> dict[str, object]:
     """The place of a curve that may not be shown."""
-    events = int(rows["event_observed"].sum())
-    return {"mark": "curve", "level": level, "week": horizon, "N_citizens": len(rows), "N_events": events}
+    return {"mark": "curve", "level": level, "week": horizon} | {
+        "N_citizens": len(rows),
+        "N_events": int(rows["event_observed"].sum()),
+        "N_caseworkers": int(rows["caseworker_id"].nunique()),
+    }
 
 
 def _times(rows: pd.DataFrame, horizon: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -125,6 +129,7 @@ def _curve(
 ) -> list[dict[str, object]]:
     """Knots of one curve and its risk table."""
     weeks, event = _times(rows, horizon)
+    caseworkers = int(rows["caseworker_id"].nunique())
     curve = cumulative_incidence(weeks, event, horizon_weeks=horizon, cluster=cluster_labels(rows))
     knots = pooled_steps(curve.events, minimum=policy.curve_min_events)
     starts = np.concatenate([[0], knots[:-1] + 1]).astype(int)  # at least one knot: see _enough
@@ -138,11 +143,13 @@ def _curve(
             "conf_high": curve.conf_high[knot],
             "N_citizens": _banded(curve.at_risk[start], band),
             "N_events": int(curve.events[start : knot + 1].sum()),
+            "N_caseworkers": caseworkers,
         }
         for start, knot in zip(starts, knots, strict=True)
     ]
     table = [
         {"mark": "at_risk", "level": level, "week": week, "N_citizens": n, "N_at_risk": n}
+        | {"N_caseworkers": caseworkers}
         for week in quarters(horizon)
         for n in [_banded(int((weeks >= week).sum()), band)]
     ]
@@ -173,6 +180,7 @@ def _gaps(
                 "conf_high": found.conf_high[week - 1],
                 "N_citizens": len(both),
                 "N_events": int(within.sum()),
+                "N_caseworkers": int(both["caseworker_id"].nunique()),
             }
         )
     return records

@@ -14,6 +14,10 @@ from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study
 
 NAME = "variance_decomposition"
+_COLUMNS = (
+    "mark", "level", "estimate", "conf_low", "conf_high", "reason", "N_rows", "N_groups", "N_citizens",
+    "N_events", "N_caseworkers",
+)  # fmt: skip
 LEVELS = ("citizen", "caseworker", "jobcentre")
 MIN_GROUPS = 5
 MIN_REPEATED = 30  # citizens measured twice or more
@@ -48,15 +52,13 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     -------
     Finding
         Frame: `mark level estimate conf_low conf_high reason N_rows N_groups N_citizens N_events
-        N_caseworkers N_jobcentres`; `mark` is `sd` (in shares), `icc` or `refused` (with a `reason`), and
+        N_caseworkers`; `mark` is `sd` (in shares), `icc` or `refused` (with a `reason`), and
         the context.
     """
     if panel is None:
         raise ValueError("variance_decomposition needs a panel; ask needs() first")
     records = [record for level in LEVELS for record in _level(_rows(panel, level), level)]
-    columns = ["mark", "level", "estimate", "conf_low", "conf_high", "reason"]
-    frame = pd.DataFrame(records)
-    frame = frame.reindex(columns=[*columns, *(column for column in frame if column not in columns)])
+    frame = pd.DataFrame(records, columns=_COLUMNS)
     rows = panel.frame.dropna(subset=["outcome"])
     frame = add_context(
         frame,

@@ -29,6 +29,7 @@ from jobchance.results.provenance import provenance
 from jobchance.results.serialise import components_frame
 
 LEVEL = 0.95
+_LEAST = 1e-100  # a smaller variance makes a weight whose square cannot be held
 _NAMES = {"reml": "REML", "ml": "ML", "dl": "DerSimonian-Laird", "ee": "equal effects"}
 
 
@@ -144,6 +145,8 @@ def _frame(
     estimates: pd.Series | Floats, variances: pd.Series | Floats, moderators: pd.DataFrame | pd.Series | None
 ) -> pd.DataFrame:
     """Estimates, variances and moderators side by side, by position."""
+    if any(np.ndim(each) > 1 for each in (estimates, variances)):
+        raise SpecError("estimates and variances are one number per study, not tables.")
     values, spread = pd.Series(estimates), pd.Series(variances)
     extra = _moderator_frame(moderators, len(values))
     if not len(values) == len(spread) == len(extra):
@@ -151,7 +154,7 @@ def _frame(
             f"Lengths differ: {len(values)} estimates, {len(spread)} variances, "
             f"{len(extra)} rows of moderators."
         )
-    if not all(map(pd.api.types.is_numeric_dtype, (values, spread))):
+    if not all(pd.api.types.is_numeric_dtype(each) and each.dtype.kind != "c" for each in (values, spread)):
         raise SpecError("estimates and variances must be numbers.")
     frame = pd.DataFrame({"estimate": values.to_numpy(dtype=float), "variance": spread.to_numpy(dtype=float)})
     frame = pd.concat([frame, extra], axis=1)
@@ -159,6 +162,9 @@ def _frame(
     unusable = int((~(frame["variance"] > 0) & frame["variance"].notna()).sum())
     if unusable:
         raise DesignError(f"{unusable} of {len(frame)} variances are not above zero.")
+    extreme = int((~frame["variance"].between(_LEAST, 1 / _LEAST) & np.isfinite(frame["variance"])).sum())
+    if extreme:
+        raise DesignError(f"{extreme} of {len(frame)} variances are too small or too large to compute with.")
     return frame
 
 
@@ -195,7 +201,7 @@ def _heterogeneity(
     q = weighted(y, v, X, 0.0).rss
     i2, h2 = heterogeneity(v, X, tau2)
     if method == "ee":
-        i2, h2 = max(0.0, 100 * (q - (k - p)) / q), q / (k - p)
+        i2, h2 = 100 * max(0.0, 1 - (k - p) / q) if q > 0 else 0.0, q / (k - p)
     low, high = q_profile(y, v, X, level=LEVEL)
     return {
         "tau2": tau2,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jobchance.disclosure.check import Breach, check, export_frame, protect
 from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.errors import DisclosureError
 from jobchance.findings.catalogue import CATALOGUE, Entry
 from jobchance.labels.load import label
 from jobchance.note.words import explanations, note_page
@@ -85,6 +86,8 @@ def status_note(
     ------
     SpecError
         Unknown language, or `out` is a file or an export folder; nothing is written.
+    DisclosureError
+        Fewer than `policy.min_persons` citizens are measured or analysed; nothing is written.
 
     Examples
     --------
@@ -98,6 +101,7 @@ def status_note(
     steps = len(CATALOGUE) + 2
     say(label("note.progress.panel", lang), 0, steps)
     panel = _panel(study)
+    _require_persons(study, panel, policy=policy)
     outputs: list[Output] = []
     not_drawn: list[tuple[Entry, tuple[str, ...]]] = []
     withheld: list[Breach] = []
@@ -142,6 +146,17 @@ def _silent(_what: str, _step: int, _steps: int) -> None:
 def _panel(study: Study) -> AnalysisPanel | None:
     """The study's own panel, or None where it has no outcome table."""
     return build_panel(study) if "outcome" in study.tables else None
+
+
+def _require_persons(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy) -> None:
+    """Refuse a study whose page would be about too few citizens whatever it shows."""
+    measured = int(study.tables["measurement"]["citizen_id"].nunique())
+    analysed = measured if panel is None else int(panel.frame["citizen_id"].nunique())
+    if min(measured, analysed) < policy.min_persons:
+        raise DisclosureError(
+            f"The status note is not written under policy {policy.name}: fewer than {policy.min_persons} "
+            "citizens are measured, or are left for the analysis (min_persons)."
+        )
 
 
 def _draw(

@@ -10,6 +10,7 @@ from jobchance.study.instrument import Item
 from jobchance.study.model import Study
 
 _DONT_KNOW = "dont_know"
+_USED = ("measurement_id", "citizen_id", "date", "wave", "respondent", "caseworker_id", "order_in_day")
 
 
 def belief_rows(study: Study) -> tuple[pd.DataFrame, SampleFlow]:
@@ -30,6 +31,7 @@ def belief_rows(study: Study) -> tuple[pd.DataFrame, SampleFlow]:
     """
     item = belief_item(study)
     table = study.tables["measurement"]
+    table = table[[c for c in _USED if c in table]]  # a study's own columns may have any name
     flow = SampleFlow().add("measurements", table, reason="all_measurements")
     asked = table[table["respondent"] == item.respondent]
     flow = flow.add("respondent", asked, reason="other_respondent")
