@@ -72,7 +72,7 @@ def _root(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="New folder for the study's tables.")],
-    seed: _Seed = 2,
+    seed: _Seed = 39,
     citizens: Annotated[
         int | None, typer.Option(help="Number of citizens; the preset's 4,000 if left out.")
     ] = None,
@@ -115,7 +115,7 @@ def status_note(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the data files, if not the study's own.")
     ] = None,
-    seed: _Seed = 2,
+    seed: _Seed = 39,
 ) -> None:
     """Write the status note of a study: a page, a workbook, the figures and a manifest."""
     from jobchance.cli.progress import progress_bar

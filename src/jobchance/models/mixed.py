@@ -324,7 +324,7 @@ def _remarks(block: RandomBlock, est: OneFactor) -> tuple[str, ...]:
         )
     if len(block.levels) < FEW_GROUPS:
         made.append(
-            f"{len(block.levels)} levels of {block.group}: with fewer than {FEW_GROUPS}, intervals based on "
-            "the normal distribution are too narrow."
+            f"{len(block.levels)} levels of {block.group}: with fewer than {FEW_GROUPS}, standard errors are "
+            "usually too small and intervals too narrow."
         )
     return tuple(made)
