@@ -68,5 +68,5 @@ def test_scale_without_words_from_a_csv_of_numbers(frame):
     bare = frame[frame["level"] != "dont_know"].copy()
     bare["level"] = bare["label_da"] = bare["label_en"] = [1, 2, 3, 4, 5]
     figure = draw(NAME, pd.DataFrame(bare), "en")
-    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    names = [text.get_text().replace("\xa0", " ") for text in figure.axes[0].get_yticklabels()]
     assert names == ["1 (lowest)", "2", "3", "4", "5 (highest)"]

@@ -112,6 +112,6 @@ def test_steps_without_words(frame):
     bare = frame[frame["level"] != "dont_know"].copy()
     bare["label_da"] = bare["label_en"] = bare["level"]
     figure = draw(NAME, pd.DataFrame(bare.assign(construct="self_efficacy")), "en")
-    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    names = [text.get_text().replace("\xa0", " ") for text in figure.axes[0].get_yticklabels()]
     assert names[0].startswith("1 (lowest)")
     assert names[-1].startswith("5 (highest)")

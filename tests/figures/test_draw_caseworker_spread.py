@@ -43,7 +43,7 @@ def test_noise_and_shrunken_always_stand_beside_the_raw_spread(frame):
     figure = draw(NAME, frame, "en")
     assert [entry.text for entry in figure.key_entries][:3] == [
         "raw share",
-        "pure chance (no differences)",
+        "pure chance",
         "after allowing for chance",
     ]
     for word in ("Pure chance", "After allowing for chance", "True standard deviation"):
@@ -68,7 +68,7 @@ def test_headline_compares_raw_with_chance(frame):
     assert headline(0.01, 0.7).startswith(
         "Det meste af forskellen mellem sagsbehandlere kan være tilfældighed"
     )
-    assert "adskiller sig mere end ren tilfældighed" in headline(0.001, 0.3)
+    assert "adskiller sig mere end ved ren tilfældighed" in headline(0.001, 0.3)
 
 
 def test_hidden_quarter_is_hatched_and_the_headline_neutral(frame):

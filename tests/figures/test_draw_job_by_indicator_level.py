@@ -49,6 +49,13 @@ def test_headline_counts_slopes_whose_joint_interval_is_above_zero(frame):
     assert "3 of 11" in some.headline
     assert "Association, not effect" in some.note
     assert "Bonferroni" in some.note
+    other.loc[trend, ["conf_low", "conf_high"]] = [0.001, 0.02]
+    assert draw(NAME, other, "en").description.headline.endswith("on all 11 indicators")
+
+
+def test_key_shows_the_shapes_that_stand_for_the_respondents(frame):
+    keys = [(entry.marker, entry.filled) for entry in draw(NAME, frame).key_entries]
+    assert keys == [("o", True), ("s", True), ("D", False)]
 
 
 def test_one_indicator_stands_alone(frame):

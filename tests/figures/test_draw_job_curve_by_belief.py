@@ -55,16 +55,39 @@ def test_published_ends_only_over_the_same_question(frame):
     assert diamonds(frame.assign(construct="self_efficacy")) == []
 
 
+def test_the_neighbour_of_a_hidden_answer_gets_no_published_marker(frame):
+    for lost, left in (("1", [0.27]), ("5", [0.01])):
+        shown = frame[(frame["level"] != lost) & (frame["mark"] != "gap")]
+        ax = draw(NAME, shown).axes[0]
+        assert [x.get_ydata()[0] for x in ax.lines if x.get_marker() == "D"] == left
+
+
+@pytest.mark.parametrize(
+    ("lang", "who", "outcome"),
+    [
+        ("da", "orgere uden job ved målingen", "i job mindst én dag"),
+        ("en", "itizens not in a job when measured", "in a job on at least one day"),
+    ],
+)
+def test_note_states_who_is_in_it_and_the_outcome(frame, lang, who, outcome):
+    note = draw(NAME, frame, lang).description.note
+    assert who in note
+    assert outcome in note
+    other = draw(NAME, frame.assign(outcome="job_or_education"), lang).description.note
+    assert who not in other
+
+
 def test_headline_follows_the_course_of_the_gap(frame):
     def headline(gaps):
         return draw(NAME, _with_gaps(frame, gaps), "en").description.headline
 
     wide = (0.25, 0.2, 0.3)
     assert "widens" in headline({13: (0.05, 0.02, 0.08), 26: (0.15, 0.1, 0.2), 52: wide})
-    assert "early and stays" in headline({13: (0.22, 0.15, 0.3), 52: wide})
+    steady = headline({13: (0.22, 0.15, 0.3), 52: wide}).replace("\xa0", " ")
+    assert steady.endswith("is 22.0 percentage points after 13 weeks and 25.0 after 52")
     late = headline({39: (0.2, 0.15, 0.25), 52: wide})
     assert "After 52 weeks" in late
-    assert "early" not in late
+    assert "39 weeks" not in late
     assert "No clear gap" in headline({52: (0.02, -0.02, 0.06)})
     assert "reversed" in headline({52: (-0.1, -0.2, -0.05)})
     assert "%" not in headline({})

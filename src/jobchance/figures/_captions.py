@@ -31,7 +31,7 @@ def note(
     return _phrases.sentences(
         *(label(caution, lang) for caution in cautions),
         f"{_phrases.totals(frame, lang)}.",
-        label(f"population.{_phrases.constant(frame, 'population')}", lang),
+        _phrases.population(frame, lang),
         _phrases.say_outcome(frame, lang) if predictive else "",
         label(f"interval.{interval}", lang) if lines and interval != "none" else "",
         *extra,

@@ -13,6 +13,8 @@ from jobchance.figures.direct import figure_of
 from jobchance.labels.load import label
 from jobchance.labels.published import PublishedValue, published_value
 
+ENDS = {"1": "p_job_1y_belief_low", "5": "p_job_1y_belief_high"}  # on the published scale of five steps
+
 
 def published(frame: pd.DataFrame, key: str) -> PublishedValue | None:
     """The published number if the frame's outcome, horizon and respondent are those it is about, else None.
@@ -32,15 +34,13 @@ def published(frame: pd.DataFrame, key: str) -> PublishedValue | None:
 def published_belief(frame: pd.DataFrame, rows: pd.DataFrame) -> dict[str, PublishedValue]:
     """Published one-year job shares by answer, for the lowest and the highest of the answers in `rows`.
 
-    Empty unless the frame is about the caseworker's belief in a job within a year.
+    Empty unless the frame is about the caseworker's belief in a job within a year. An end of the scale that
+    is not among the rows (hidden, or another scale) has no marker: its neighbour is another answer.
     """
     if phrase.constant(frame, "construct") != "caseworker_belief":
         return {}
-    ends = {
-        "p_job_1y_belief_low": str(rows["level"].iloc[0]),
-        "p_job_1y_belief_high": phrase.last_answer(rows),
-    }
-    found = {level: published(frame, key) for key, level in ends.items()}
+    ends = {str(rows["level"].iloc[0]), phrase.last_answer(rows)}
+    found = {level: published(frame, key) for level, key in ENDS.items() if level in ends}
     return {level: value for level, value in found.items() if value is not None}
 
 

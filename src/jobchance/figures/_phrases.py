@@ -13,6 +13,8 @@ from jobchance.formatting import Formatter
 from jobchance.labels.load import has_label, label
 
 DONT_KNOW = "dont_know"
+# Populations of citizens who were not in the outcome when measured.
+AT_RISK = ("first_at_risk", "all_at_risk", "first_with_caseworker")
 
 
 def constant(frame: pd.DataFrame, column: str) -> str:
@@ -41,6 +43,28 @@ def _outcome(frame: pd.DataFrame, lang: str, form: str) -> str:
     return label(known, lang) if has_label(known) else label(f"outcome.own.{form}", lang, outcome=rule)
 
 
+def outcome_reached(frame: pd.DataFrame, lang: str) -> str:
+    """The outcome as what citizens do within the horizon: `"kommer i job"`, `"get a job"`.
+
+    Only of citizens who were not in it when measured; of others `"er i job"`, `"are in a job"`.
+    """
+    key = f"outcome.{constant(frame, 'outcome')}.reached"
+    if constant(frame, "population") in AT_RISK and has_label(key):
+        return label(key, lang)
+    return label("outcome.own.reached", lang, state=outcome_state(frame, lang))
+
+
+def population(frame: pd.DataFrame, lang: str) -> str:
+    """Who is in the figure, as a sentence; those at risk are named by the outcome they were not in."""
+    key = constant(frame, "population")
+    if key not in AT_RISK:
+        return label(f"population.{key}", lang)
+    known = f"outcome.{constant(frame, 'outcome')}.at_risk"
+    who = label(known if has_label(known) else "outcome.own.at_risk", lang)
+    words = label(f"population.{key}", lang, who=who)
+    return words[:1].upper() + words[1:]
+
+
 def horizon(frame: pd.DataFrame, lang: str) -> str:
     """`"inden for et år"` for 52 weeks, `"inden for et halvt år"` for 26, else the number of weeks.
 
@@ -58,7 +82,7 @@ def say_outcome(frame: pd.DataFrame, lang: str) -> str:
     """What counts as the outcome and when, as a sentence of the note."""
     own = f"outcome.{constant(frame, 'outcome')}.caption"
     if has_label(own):
-        return label(own, lang)
+        return label(own, lang, horizon=horizon(frame, lang))
     return label("caption.outcome", lang, state=outcome_state(frame, lang), horizon=horizon(frame, lang))
 
 
@@ -81,12 +105,9 @@ def totals(frame: pd.DataFrame, lang: str) -> str:
 
 def source(frame: pd.DataFrame, lang: str) -> str:
     """What stands after "Kilde:": the study's source, own calculations, and whether data are simulated."""
-    simulated = constant(frame, "data_kind") == "simulated"
-    origin = label("source.simulated", lang) if simulated else constant(frame, "study_source")
-    parts = [f"{origin}; {label('word.own_calculations', lang)}."]
-    if simulated:
-        parts.append(label("caution.simulated", lang))
-    return " ".join(parts)
+    if constant(frame, "data_kind") == "simulated":
+        return label("source.simulated", lang)
+    return f"{constant(frame, 'study_source')}; {label('word.own_calculations', lang)}."
 
 
 def sentences(*parts: str) -> str:

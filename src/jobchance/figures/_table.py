@@ -19,7 +19,7 @@ from matplotlib.transforms import BboxBase
 
 from jobchance.figures import style
 from jobchance.figures.direct import figure_of
-from jobchance.figures.frame import wrap
+from jobchance.figures.frame import balance
 
 _PAD = 0.45  # of a line, above and below the words of a row
 _GUTTER_CM = 0.25
@@ -86,7 +86,7 @@ class _Table:
         edges = self._edges(box.x0, box.width)
         for row, cells in zip(self._texts, self._cells, strict=True):
             for text, cell, (left, right) in zip(row, cells, edges, strict=True):
-                text.set_text(wrap(cell.text, right - left, text.get_fontproperties(), renderer))
+                text.set_text(balance(cell.text, right - left, text.get_fontproperties(), renderer))
         em = style.SMALL_SIZE * self._dpi / 72
         heights = [
             em * (_LINE * max(text.get_text().count("\n") + 1 for text in row) + 2 * _PAD)

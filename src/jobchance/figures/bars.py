@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from jobchance.figures import style
 from jobchance.formatting import MISSING
 
 _THICKNESS = 0.66
+_WORD_SHARE = 0.2  # share of the axis that the words beside a bar may take
 
 
 def horizontal_bars(
@@ -26,6 +27,7 @@ def horizontal_bars(
     colours: str | Sequence[str] = style.CASEWORKER,
     value_labels: Sequence[str] | None = None,
     hatches: Sequence[str] | None = None,
+    markers: Mapping[int, float] | None = None,
 ) -> None:
     """Horizontal bars from the top down, in the order given.
 
@@ -45,8 +47,10 @@ def horizontal_bars(
         Words outside the bar or interval, whichever reaches further.
     hatches : sequence of str, optional
         Matplotlib hatches, for grey print.
+    markers : mapping of int to float, optional
+        Values of the published markers by bar, which the words stand clear of.
     """
-    _bars(ax, labels, values, low, high, colours, value_labels, hatches, horizontal=True)
+    _bars(ax, labels, values, low, high, colours, value_labels, hatches, markers or {}, horizontal=True)
     ax.set_yticks(range(len(labels)), labels=list(labels))
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(labels) - 0.5, -0.5)
@@ -64,7 +68,7 @@ def vertical_bars(
     hatches: Sequence[str] | None = None,
 ) -> None:
     """Vertical bars from left to right; parameters as in `horizontal_bars`. Prefer those for long labels."""
-    _bars(ax, labels, values, low, high, colours, value_labels, hatches, horizontal=False)
+    _bars(ax, labels, values, low, high, colours, value_labels, hatches, {}, horizontal=False)
     ax.set_xticks(range(len(labels)), labels=list(labels))
     ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.5, len(labels) - 0.5)
@@ -113,6 +117,7 @@ def _bars(
     colours: str | Sequence[str],
     value_labels: Sequence[str] | None,
     hatches: Sequence[str] | None,
+    markers: Mapping[int, float],
     *,
     horizontal: bool,
 ) -> None:
@@ -139,8 +144,11 @@ def _bars(
         if np.isfinite(ends).all():
             _whisker(ax, i, ends, horizontal=horizontal)
         if value_labels is not None:
-            _value_label(ax, value_labels[i], i, (size[i], *ends), horizontal=horizontal)
-    _set_limits(ax, np.concatenate([size, bottom, top, [0.0]]), horizontal=horizontal)
+            reach = [size[i], *ends]
+            end = float(np.nanmin(reach) if size[i] < 0 else np.nanmax(reach))
+            clear = _hit(end, markers.get(i, np.nan), np.concatenate([size, bottom, top]))
+            _value_label(ax, value_labels[i], i, end, clear=clear, horizontal=horizontal)
+    _set_limits(ax, np.concatenate([size, bottom, top, [0.0, *markers.values()]]), horizontal=horizontal)
 
 
 def _whisker(ax: Axes, place: float, ends: tuple[float, float], *, horizontal: bool) -> None:
@@ -157,15 +165,22 @@ def _whisker(ax: Axes, place: float, ends: tuple[float, float], *, horizontal: b
     )
 
 
-def _value_label(ax: Axes, text: str, place: float, ends: tuple[float, ...], *, horizontal: bool) -> None:
-    """Beyond the end that lies furthest from zero."""
-    negative = ends[0] < 0
-    end = float(np.nanmin(ends) if negative else np.nanmax(ends))
-    away = -4 if negative else 4
+def _hit(end: float, marker: float, ends: np.ndarray) -> float | None:
+    """The marker, if words that begin at `end` would run into it; None if it stands elsewhere."""
+    return marker if -0.02 <= (marker - end) / float(np.nanmax(ends)) <= _WORD_SHARE else None
+
+
+def _value_label(
+    ax: Axes, text: str, place: float, end: float, *, clear: float | None, horizontal: bool
+) -> None:
+    """Beyond the end that lies furthest from zero, and beyond a marker that stands there."""
+    away = -4 if end < 0 else 4
+    if clear is not None:
+        end, away = max(end, clear), 8
     if horizontal:
-        _annotate(ax, text, (end, place), (away, 0), ha="right" if negative else "left", va="center")
+        _annotate(ax, text, (end, place), (away, 0), ha="right" if end < 0 else "left", va="center")
     else:
-        _annotate(ax, text, (place, end), (0, away), ha="center", va="top" if negative else "bottom")
+        _annotate(ax, text, (place, end), (0, away), ha="center", va="top" if end < 0 else "bottom")
 
 
 def _annotate(

@@ -72,7 +72,8 @@ class KeyEntry:
     text: str
     colour: str
     hatch: str = ""
-    marker: str = "s"  # "s" a filled box, "-" a line, "o" a hollow marker
+    marker: str = "s"  # "s" a filled box, "-" a line, else matplotlib's name of a marker
+    filled: bool = False  # whether a marker is filled; published numbers are hollow
     line_style: style.LineStyle = "solid"
 
 

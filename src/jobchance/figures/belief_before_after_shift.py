@@ -31,8 +31,8 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     _transitions(left, frame[frame["quantity"] == "cell"], lang)
     _moves(right, frame, lang)
     entries = [
-        KeyEntry(label(f"figure.{NAME}.group.{group}", lang), colour)
-        for group, (colour, _, _) in GROUPS.items()
+        KeyEntry(label(f"figure.{NAME}.group.{group}", lang), colour, marker=marker, filled=True)
+        for group, (colour, marker, _) in GROUPS.items()
     ]
     marks.add_key(figure, entries)
     return finish(figure, _describe(frame, lang))

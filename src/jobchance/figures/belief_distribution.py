@@ -14,7 +14,7 @@ from jobchance.labels.load import label
 from jobchance.labels.published import PublishedValue, published_value
 
 NAME = "belief_distribution"
-BELOW = 0.36  # published markers stand at the lower edge of a bar, clear of its label
+BELOW = 0.31  # published markers stand in the lower half of a bar, clear of its interval
 REQUIRED = (
     "level", "label_da", "label_en", "share", "conf_low", "conf_high", "N_citizens", "suppressed", "item",
     "construct_da", "construct_en",
@@ -29,6 +29,7 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     figure, (ax,) = new_figure(height_cm=0.9 + 0.85 * len(frame))
     text = Formatter(lang)
     unsure = frame["level"] == phrase.DONT_KNOW
+    overlay = _published(frame)
     colour = style.RESPONDENTS.get(phrase.constant(frame, "respondent"), style.CASEWORKER)
     marks.horizontal_bars(
         ax,
@@ -39,12 +40,12 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
         colours=[style.NEUTRAL if each else colour for each in unsure],
         value_labels=[_value(row, text) for _, row in frame.iterrows()],
         hatches=["...." if each else "" for each in unsure],
+        markers={list(frame["level"]).index(level): found.value for level, found in overlay.items()},
     )
     if unsure.any() and not unsure.all():
         marks.reference_line(ax, list(unsure).index(True) - 0.5, axis="y", dashed=True)
     marks.percent_axis(ax, axis="x", lang=lang)
     ax.set_xlabel(label(f"figure.{NAME}.axis", lang))
-    overlay = _published(frame)
     places = [(found.value, list(frame["level"]).index(level) + BELOW) for level, found in overlay.items()]
     draw_overlay(ax, places, list(overlay.values()), lang=lang)
     return finish(figure, _describe(frame, overlay, lang))

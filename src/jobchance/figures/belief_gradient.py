@@ -49,8 +49,10 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     figure, (ax,) = new_figure(height_cm=1.0 + 0.95 * len(bars))
     text = Formatter(lang)
     unsure = bars["level"] == phrase.DONT_KNOW
+    order = list(bars["level"])
+    overlay = published_belief(frame, bars)
     names = [
-        label("caption.with_n", lang, text=name, n=text.count(n))
+        label("caption.with_n", lang, text=name, n=text.count(n)) if pd.notna(n) else name
         for name, n in zip(_names(bars, lang), bars["N_citizens"], strict=True)
     ]
     marks.horizontal_bars(
@@ -62,14 +64,13 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
         colours=[style.NEUTRAL if dont_know else _colour(frame) for dont_know in unsure],
         value_labels=[text.percent_axis(value, decimals=1) for value in bars["estimate"]],
         hatches=["...." if dont_know else "" for dont_know in unsure],
+        markers={order.index(level): found.value for level, found in overlay.items()},
     )
     if unsure.any() and not unsure.all():
         marks.reference_line(ax, int(unsure.to_numpy().argmax()) - 0.5, axis="y", dashed=True)
     marks.percent_axis(ax, axis="x", lang=lang)
     ax.set_xlabel(phrase.outcome_share(frame, lang))
     phrase.say_association(ax, lang)
-    overlay = published_belief(frame, bars)
-    order = list(bars["level"])
     places = [(found.value, float(order.index(level))) for level, found in overlay.items()]
     draw_overlay(ax, places, overlay.values(), lang=lang)
     return finish(figure, _describe(frame, bars, overlay, lang))
@@ -144,11 +145,11 @@ def _headline(frame: pd.DataFrame, bars: pd.DataFrame, contrasts: pd.DataFrame, 
     fill = {
         "high": phrase.share_text(top["estimate"], lang),
         "low": phrase.share_text(bottom["estimate"], lang),
-        "state": phrase.outcome_state(frame, lang),
+        "reached": phrase.outcome_reached(frame, lang),
         "horizon": phrase.horizon(frame, lang),
     }
-    answers = {"top": phrase.answer_of(by_level, str(gap["level"]), lang)}
-    answers["bottom"] = phrase.answer_of(by_level, str(gap["compared_with"]), lang)
+    names = dict(zip(bars["level"], _names(bars, lang), strict=True))
+    answers = {"top": names[gap["level"]], "bottom": names[gap["compared_with"]]}
     sign = phrase.outside_zero(gap)
     if sign < 1:
         return label(f"{key}.{'reversed' if sign else 'flat'}", lang, **fill, **answers)

@@ -14,7 +14,7 @@ from jobchance.labels.load import label
 from jobchance.labels.published import PublishedValue, published_value
 
 NAME = "caseworker_shift_counts"
-BELOW = 0.36  # published markers stand at the lower edge of a bar, clear of its label
+BELOW = 0.31  # published markers stand in the lower half of a bar, clear of its interval
 REQUIRED = (
     "shifts", "share", "conf_low", "conf_high", "N_citizens", "suppressed", "instrument", "estimand",
     "population", "interval", "N_citizens_total", "N_caseworkers_total", "N_jobcentres_total", "study_source",
@@ -29,6 +29,8 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     figure, (ax,) = new_figure(height_cm=0.9 + 0.9 * len(frame))
     text = Formatter(lang)
     whole = frame["shifts"] == ANY
+    last = list(whole).index(True)
+    overlay = [published_value("p_any_shift")] if phrase.constant(frame, "instrument") == "bip" else []
     marks.horizontal_bars(
         ax,
         [label(f"figure.{NAME}.row.{level}", lang) for level in frame["shifts"]],
@@ -40,14 +42,13 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
             f"{text.percent_axis(row['share'])} ({text.count(row['N_citizens'])})"
             for _, row in frame.iterrows()
         ],
+        markers={last: overlay[0].value} if overlay else {},
     )
-    marks.reference_line(ax, list(whole).index(True) - 0.5, axis="y", dashed=True)
+    marks.reference_line(ax, last - 0.5, axis="y", dashed=True)
     marks.percent_axis(ax, axis="x", lang=lang)
     ax.set_xlabel(label(f"figure.{NAME}.axis", lang))
-    overlay = [published_value("p_any_shift")] if phrase.constant(frame, "instrument") == "bip" else []
-    draw_overlay(
-        ax, [(found.value, list(whole).index(True) + BELOW) for found in overlay], overlay, lang=lang
-    )
+    ax.set_ylim(len(frame) - 0.35, -0.5)  # the marker in the last bar stays clear of the axis
+    draw_overlay(ax, [(found.value, last + BELOW) for found in overlay], overlay, lang=lang)
     return finish(figure, _describe(frame, overlay, lang))
 
 

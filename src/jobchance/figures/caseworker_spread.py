@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -44,22 +45,25 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
         loc="left",
     )
     for ax in (left, right):
-        ax.axhline(
-            float(frame["mean_rate"].iloc[0]), color=style.GREY_TEXT, linewidth=0.8, linestyle=(0, (4, 3))
-        )
-    marks.add_key(
-        figure,
-        [
-            marks.KeyEntry(label(f"{_KEY}.kind.{kind}", lang), colour, hatch=_HATCHES[kind] or "")
-            for kind, colour in _COLOURS.items()
-        ],
-    )
+        marks.reference_line(ax, float(frame["mean_rate"].iloc[0]), axis="y", dashed=True)
+    marks.add_key(figure, _key(lang))
     places = [
         ({"lowest": 0.0, "highest": 1.0}[level] - 0.27, found.value) for level, found in overlay.items()
     ]
     draw_overlay(left, places, overlay.values(), lang=lang)
-    left.set_ylim(0.0, 1.12 * left.get_ylim()[1])
+    highest = float(np.nanmax(quarters[["estimate", "conf_high"]].to_numpy(dtype=float)))
+    left.set_ylim(0.0, max(left.get_ylim()[1], 1.12 * highest))  # room for the numbers above the bars
     return finish(figure, _describe(frame, quarters, overlay, lang))
+
+
+def _key(lang: str) -> list[marks.KeyEntry]:
+    """The three kinds, and the dashed line."""
+    kinds = [
+        marks.KeyEntry(label(f"{_KEY}.kind.{kind}", lang), colour, hatch=_HATCHES[kind] or "")
+        for kind, colour in _COLOURS.items()
+    ]
+    mean = marks.KeyEntry(label(f"{_KEY}.mean", lang), style.GREY_TEXT, marker="-", line_style=style.DASHED)
+    return [*kinds, mean]
 
 
 def _draw_quarters(
@@ -198,8 +202,8 @@ def _gap_words(frame: pd.DataFrame, quarters: pd.DataFrame, lang: str) -> str:
         f"{_KEY}.gap",
         lang,
         raw=text.pp(gaps["raw"]["estimate"]),
-        noise=text.pp(gaps["noise"]["estimate"]),
-        shrunken=text.pp(gaps["shrunken"]["estimate"]),
+        noise=text.number(100 * gaps["noise"]["estimate"], decimals=1),
+        shrunken=text.number(100 * gaps["shrunken"]["estimate"], decimals=1),
         ratio=text.number(raw["highest"] / raw["lowest"], decimals=1),
         as_wide=text.percent(gaps["raw"]["p_value"], decimals=1),
     )

@@ -113,7 +113,7 @@ def _describe(frame: pd.DataFrame, bubbles: pd.DataFrame, fitted: pd.DataFrame, 
         return text.number(row["estimate"], decimals=2)
 
     def interval(row: pd.Series) -> str:
-        return text.interval(row["conf_low"], row["conf_high"], decimals=2)
+        return text.range(row["conf_low"], row["conf_high"], decimals=2)
 
     ends = {"at_zero": number(first), "at_cap": number(last), "cap": cap}
     return Description(

@@ -21,6 +21,9 @@ from jobchance.labels.load import label
 
 GAP = 0.16 * style.CM * style.DPI  # between blocks of text
 _LINE_SPACING = 1.25
+_SHORT = 0.45  # share of the longest line under which a last line is too short for a title
+_LONG = 8  # letters after a hyphen from which a compound may be broken there
+_ASCENT = 0.78  # share of the distance of baselines that lies above the first baseline
 _FRAME = "frame"  # marks the artists outside the body
 
 
@@ -32,7 +35,10 @@ def remove_frame(figure: CatalogueFigure) -> None:
 
 
 def wrap(text: str, width: float, font: FontProperties, renderer: RendererBase) -> str:
-    """Break `text` at ordinary spaces into lines no wider than `width`; longer words are cut."""
+    """Break `text` at ordinary spaces, and after the hyphen of a long compound, into lines of `width`.
+
+    Words that are longer still are cut.
+    """
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
@@ -41,12 +47,37 @@ def wrap(text: str, width: float, font: FontProperties, renderer: RendererBase) 
             if _width(candidate, font, renderer) <= width:
                 line = candidate
                 continue
-            if line:
+            first, hyphen, rest = word.partition("-")
+            first = f"{line} {first}-" if line else f"{first}-"
+            if hyphen and len(rest) >= _LONG and _width(first, font, renderer) <= width:
+                lines.append(first)
+                word = rest
+            elif line:
                 lines.append(line)
             *whole, line = _cut(word, width, font, renderer)
             lines.extend(whole)
         lines.append(line)
     return "\n".join(lines)
+
+
+def balance(text: str, width: float, font: FontProperties, renderer: RendererBase) -> str:
+    """`wrap`, with about equally long lines where the last one would be left with a word or two."""
+    return "\n".join(_balanced(part, width, font, renderer) for part in text.split("\n"))
+
+
+def _balanced(text: str, width: float, font: FontProperties, renderer: RendererBase) -> str:
+    """The narrowest wrapping with no more lines than the widest has, where its last line is short."""
+    best = wrap(text, width, font, renderer)
+    widths = [_width(line, font, renderer) for line in best.split("\n")]
+    if widths[-1] >= _SHORT * max(widths):
+        return best
+    longest = max(_width(word, font, renderer) for word in text.split(" "))
+    for percent in range(95, 45, -5):
+        narrower = wrap(text, percent / 100 * width, font, renderer)
+        if narrower.count("\n") >= len(widths) or longest > percent / 100 * width:
+            break
+        best = narrower
+    return best
 
 
 def _cut(word: str, width: float, font: FontProperties, renderer: RendererBase) -> list[str]:
@@ -67,10 +98,20 @@ def _width(text: str, font: FontProperties, renderer: RendererBase) -> float:
 
 @dataclass
 class _Block:
-    """One wrapped text of the frame and its height."""
+    """One wrapped text of the frame: its lines, top down, and the distance of their baselines."""
 
-    artist: Text
-    height: float
+    lines: list[Text]
+    pitch: float
+
+    @property
+    def height(self) -> float:
+        """From the top of the first line's letters to the foot of the last one's."""
+        return self.pitch * len(self.lines)
+
+    def move(self, x: float, y: float) -> None:
+        """Put the upper left corner at (x, y)."""
+        for place, line in enumerate(self.lines):
+            _move(line, x, y - self.pitch * (place + _ASCENT))
 
 
 class Frame:
@@ -87,6 +128,7 @@ class Frame:
         self._above = self._blocks(
             (words.headline, style.HEADLINE_SIZE, "bold", style.INK),
             (words.subtitle, style.TEXT_SIZE, "normal", style.GREY_TEXT),
+            even=True,
         )
         self._below = self._blocks(
             (
@@ -115,24 +157,27 @@ class Frame:
         """Put the texts and the key where the last `resize` left room for them."""
         y = self._figure.bbox.height - self._margin
         for block in self._above:
-            _move(block.artist, self._margin, y)
+            block.move(self._margin, y)
             y -= block.height + GAP / 2
         for row in self._key:
             _draw_key_row(self._figure, row, self._margin, y)
             y -= _key_row_height(self._figure.dpi)
         y = self._body.y0 - GAP
         for block in self._below:
-            _move(block.artist, self._margin, y)
+            block.move(self._margin, y)
             y -= block.height + GAP / 2
 
-    def _blocks(self, *texts: tuple[str, float, str, str]) -> list[_Block]:
-        return [self._block(*text) for text in texts if text[0]]
+    def _blocks(self, *texts: tuple[str, float, str, str], even: bool = False) -> list[_Block]:
+        return [self._block(*text, even=even) for text in texts if text[0]]
 
-    def _block(self, text: str, size: float, weight: str, colour: str) -> _Block:
+    def _block(self, text: str, size: float, weight: str, colour: str, *, even: bool) -> _Block:
+        """The lines of one text at equal distances, whatever letters they hold; even lines for titles."""
         font = FontProperties(family="sans-serif", size=size, weight=weight)
-        lines = wrap(text, self._text_width, font, self._renderer)
-        artist = _frame_text(self._figure, lines, 0.0, 0.0, font, colour, va="top")
-        return _Block(artist, artist.get_window_extent(self._renderer).height)
+        break_lines = balance if even else wrap
+        lines = break_lines(text, self._text_width, font, self._renderer).split("\n")
+        pitch = _LINE_SPACING * size * self._figure.dpi / 72
+        drawn = [_frame_text(self._figure, line, 0.0, 0.0, font, colour, va="baseline") for line in lines]
+        return _Block(drawn, pitch)
 
 
 def _frame_text(
@@ -146,7 +191,6 @@ def _frame_text(
         color=colour,
         va=va,
         ha="left",
-        linespacing=_LINE_SPACING,
         transform=figure.dpi_scale_trans,
         gid=_FRAME,
     )
@@ -205,7 +249,7 @@ def _draw_key_row(figure: CatalogueFigure, row: list[_PlacedKey], left: float, t
 def _draw_swatch(figure: CatalogueFigure, entry: KeyEntry, x: float, y: float, em: float) -> None:
     inches = figure.dpi_scale_trans
     x, y, em = x / figure.dpi, y / figure.dpi, em / figure.dpi
-    if entry.marker == "s":
+    if entry.marker == "s" and not entry.filled:
         box = Rectangle(
             (x, y - 0.45 * em),
             1.5 * em,
@@ -226,7 +270,7 @@ def _draw_swatch(figure: CatalogueFigure, entry: KeyEntry, x: float, y: float, e
         color=entry.colour,
         linestyle=entry.line_style if entry.marker == "-" else "none",
         marker="" if entry.marker == "-" else entry.marker,
-        markerfacecolor="white",
+        markerfacecolor=entry.colour if entry.filled else "white",
         markersize=6,
         linewidth=1.6,
         transform=inches,

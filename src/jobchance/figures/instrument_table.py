@@ -19,7 +19,7 @@ REQUIRED = (
     "N_caseworkers_total", "N_jobcentres_total", "study_source", "data_kind",
 )  # fmt: skip
 SIDES = ("citizen", "caseworker", "partner")
-WIDTHS = {"citizen": 1.4, "caseworker": 2.65, "partner": 1.5}
+WIDTHS = {"citizen": 1.25, "caseworker": 2.75, "partner": 1.4}
 LEAST_CERTAIN = ("placeholder", "inferred", "verified")
 
 
@@ -30,13 +30,13 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     core = (frame["core7"] == "yes").any()
     key = f"figure.{NAME}.head"
     columns = [
-        Column(label(f"{key}.number", lang), 0.6, "right"),
-        Column(label(f"{key}.construct", lang), 3.8),
+        Column(label(f"{key}.number", lang), 0.5, "right"),
+        Column(label(f"{key}.construct", lang), 3.75),
         *(Column(label(f"{key}.{side}", lang), WIDTHS[side], "centre") for side in sides),
-        *([Column(label(f"{key}.core7", lang), 1.4, "centre")] if core else []),
+        *([Column(label(f"{key}.core7", lang), 1.45, "centre")] if core else []),
         *([] if _one_scale(frame) else [Column(label(f"{key}.steps", lang), 1.2, "centre")]),
-        Column(label(f"{key}.status", lang), 2.0),
-        Column(label(f"{key}.wording", lang), 2.0),
+        Column(label(f"{key}.status", lang), 1.85),
+        Column(label(f"{key}.wording", lang), 1.85),
     ]
     rows = [
         _row(row, sides, lang, core=bool(core), scale=not _one_scale(frame)) for _, row in frame.iterrows()

@@ -57,7 +57,15 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
             _slope(ax, own[(own["respondent"] == sides[0]) & (own["quantity"] == "trend")], lang)
     _axes(axes, names, levels, columns, cells, frame, lang)
     if len(sides) > 1:
-        entries = [KeyEntry(label(f"figure.{NAME}.series.{s}", lang), style.RESPONDENTS[s]) for s in sides]
+        entries = [
+            KeyEntry(
+                label(f"figure.{NAME}.series.{side}", lang),
+                style.RESPONDENTS[side],
+                marker=SIDES[side][0],
+                filled=True,
+            )
+            for side in sides
+        ]
         marks.add_key(figure, entries)
     overlay = _published(frame)
     if overlay:
@@ -98,6 +106,7 @@ def _slope(ax: Axes, trend: pd.DataFrame, lang: str) -> None:
     ax.text(
         0.04, 0.97, label(f"figure.{NAME}.per_step", lang, number=f"+{number}" if slope > 0 else number),
         transform=ax.transAxes, ha="left", va="top", fontsize=style.SMALL_SIZE, color=style.GREY_TEXT,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},  # no grid line through the words
     )  # fmt: skip
 
 
@@ -191,7 +200,10 @@ def _headline(frame: pd.DataFrame, leading: pd.DataFrame, names: dict[str, str],
     """How many slopes have an interval above zero; the sign of the one slope where there is one indicator."""
     key = f"figure.{NAME}.headline"
     if leading.empty or phrase.constant(frame, "outcome") != "job":
-        return label(f"{key}.neutral", lang, share=phrase.outcome_share(frame, lang))
+        share = phrase.outcome_share(frame, lang)
+        if len(names) == 1:
+            return label(f"{key}.neutral_one", lang, share=share, construct=_inside(names))
+        return label(f"{key}.neutral", lang, share=share)
     signs = [phrase.outside_zero(row) for _, row in leading.iterrows()]
     text = Formatter(lang)
     if len(names) == 1:
@@ -199,8 +211,5 @@ def _headline(frame: pd.DataFrame, leading: pd.DataFrame, names: dict[str, str],
         return label(f"{key}.{word}", lang, construct=_inside(names))
     rising = signs.count(1)
     fill = {"n": text.count(len(signs))}
-    return (
-        label(f"{key}.some", lang, k=text.count(rising), **fill)
-        if rising
-        else label(f"{key}.none", lang, **fill)
-    )
+    word = "none" if not rising else "some" if rising < len(signs) else "all"
+    return label(f"{key}.{word}", lang, k=text.count(rising), **fill)

@@ -180,8 +180,11 @@ def _describe(frame: pd.DataFrame, overlay: Mapping[str, PublishedValue], lang: 
         headline=_headline(frame, lang),
         subtitle=label(f"{_KEY}.subtitle", lang, **fill),
         note=phrase.sentences(
+            label("caution.association", lang),
+            label("caution.prediction", lang),
             f"{phrase.totals(frame, lang)}.",
-            label(f"population.{phrase.constant(frame, 'population')}", lang),
+            phrase.population(frame, lang),
+            phrase.say_outcome(frame, lang),
             label(
                 f"{_KEY}.note",
                 lang,
@@ -190,8 +193,6 @@ def _describe(frame: pd.DataFrame, overlay: Mapping[str, PublishedValue], lang: 
             ),
             _gap_text(frame, last, lang),
             label("published.note", lang) if overlay else "",
-            label("caution.association", lang),
-            label("caution.prediction", lang),
             label("suppressed.note", lang) if hidden(frame) else "",
         ),
         source=phrase.source(frame, lang),

@@ -19,7 +19,7 @@ from matplotlib.transforms import Bbox
 
 from jobchance.figures import style
 from jobchance.figures.base import CatalogueFigure
-from jobchance.figures.frame import GAP, Frame, remove_frame, wrap
+from jobchance.figures.frame import GAP, Frame, balance, remove_frame, wrap
 
 _PASSES = 12
 
@@ -84,7 +84,7 @@ class _AxisText:
         along = box.width if self._horizontal else box.height
         name = wrap(self._name, max(along, 40.0), font, renderer) if self._name else ""
         room = self._slot(renderer) if self._horizontal else _tick_room(figure, self._ax, body_width)
-        texts = [wrap(text, room, font, renderer) for text in self._texts]
+        texts = [balance(text, room, font, renderer) for text in self._texts]
         if (name, *texts) == self._drawn:
             return False
         self._drawn = (name, *texts)
@@ -134,7 +134,7 @@ def _tick_room(figure: CatalogueFigure, ax: Axes, body_width: float) -> float:
     }
     if columns == 1:
         return 0.42 * body_width
-    return 0.30 * body_width if len(labelled) == 1 else 0.45 * body_width / columns
+    return 0.26 * body_width if len(labelled) == 1 else 0.45 * body_width / columns
 
 
 class _Caption:
@@ -150,7 +150,7 @@ class _Caption:
         if not self._text:
             return False
         font = FontProperties(family="sans-serif", size=style.SMALL_SIZE, weight="bold")
-        text = wrap(self._text, max(self._ax.get_window_extent(renderer).width, 40.0), font, renderer)
+        text = balance(self._text, max(self._ax.get_window_extent(renderer).width, 40.0), font, renderer)
         changed, self._drawn = text != self._drawn, text
         if changed:
             self._ax.set_title(text, loc="left")

@@ -77,7 +77,7 @@ def line(
 def reference_line(ax: Axes, value: float = 0.0, *, axis: str = "x", dashed: bool = False) -> None:
     """A thin line at one value of `axis`: zero of a coefficient plot, a mean, an event."""
     draw = ax.axvline if check_option("axis", axis, ("x", "y")) == "x" else ax.axhline
-    draw(value, color=style.GREY_TEXT, linewidth=0.9, linestyle=(0, (4, 3)) if dashed else "solid", zorder=1)
+    draw(value, color=style.GREY_TEXT, linewidth=0.9, linestyle=style.DASHED if dashed else "solid", zorder=1)
 
 
 def grid_lines(ax: Axes, *, axis: str = "x") -> None:

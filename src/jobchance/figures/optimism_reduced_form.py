@@ -90,11 +90,12 @@ def _describe(frame: pd.DataFrame, lang: str) -> Description:
         headline=_headline(frame, lang),
         subtitle=label(f"{_KEY}.subtitle", lang, **fill),
         note=phrase.sentences(
+            label("caution.association", lang),
             label("caution.dispositional", lang),
-            label(f"{_KEY}.reading", lang),
             slope,
             f"{phrase.totals(frame, lang)}.",
-            label(f"population.{phrase.constant(frame, 'population')}", lang),
+            phrase.population(frame, lang),
+            phrase.say_outcome(frame, lang),
             label(
                 f"{_KEY}.definition",
                 lang,

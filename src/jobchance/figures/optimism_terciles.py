@@ -28,6 +28,8 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     bars = frame[frame["mark"] == "level"].reset_index(drop=True)
     figure, (ax,) = new_figure(height_cm=5.4)
     text = Formatter(lang)
+    order = list(bars["level"])
+    overlay = _overlay(frame, bars)
     marks.horizontal_bars(
         ax,
         [_name(row, lang) for _, row in bars.iterrows()],
@@ -36,11 +38,10 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
         high=bars["conf_high"],
         colours=[style.LEVELS[str(level)] for level in bars["level"]],
         value_labels=[text.percent_axis(value, decimals=1) for value in bars["estimate"]],
+        markers={order.index(level): found.value for level, found in overlay.items()},
     )
-    overlay = _overlay(frame, bars)
     marks.percent_axis(ax, axis="x", lang=lang)
     ax.set_xlabel(phrase.outcome_share(frame, lang))
-    order = list(bars["level"])
     places = [(found.value, float(order.index(level))) for level, found in overlay.items()]
     draw_overlay(ax, places, overlay.values(), lang=lang)
     phrase.say_association(ax, lang)
@@ -108,7 +109,7 @@ def _describe(
             lang,
             label(f"{_KEY}.definition", lang),
             label(f"{_KEY}.published", lang) if overlay else "",
-            cautions=("caution.dispositional", f"{_KEY}.reading"),
+            cautions=("caution.association", "caution.dispositional"),
         ),
         source=phrase.source(frame, lang),
         alt=label(
@@ -130,6 +131,7 @@ def _headline(frame: pd.DataFrame, bars: pd.DataFrame, lang: str) -> str:
         f"{_KEY}.headline.{key}",
         lang,
         state=phrase.outcome_state(frame, lang),
+        reached=phrase.outcome_reached(frame, lang),
         high=Formatter(lang).percent(shares["high"], decimals=1),
         low=Formatter(lang).percent(shares["low"], decimals=1),
     )

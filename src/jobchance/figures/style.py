@@ -40,6 +40,7 @@ PUBLISHED = "#000000"
 SUPPRESSED = "#F2F2F2"
 
 RESPONDENTS = {"caseworker": CASEWORKER, "citizen": CITIZEN, "partner": NOISE}
+DASHED: LineStyle = (0, (4, 3))  # reference lines other than zero
 LEVELS = {"low": LOW, "middle": MIDDLE, "high": HIGH}
 LINE_STYLES: dict[str, LineStyle] = {"low": (0, (1.2, 1.2)), "middle": (0, (5, 1.6)), "high": "solid"}
 MARKERS = {"low": "v", "middle": "o", "high": "^"}

@@ -24,11 +24,11 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """One row per level; a level without a number says why."""
     figure, (ax,) = new_figure(height_cm=2.0)
     columns = [
-        Column(label(f"{_KEY}.head.level", lang), 1.2),
-        Column(label(f"{_KEY}.head.sd", lang), 1.7, "right"),
+        Column(label(f"{_KEY}.head.level", lang), 1.35),
+        Column(label(f"{_KEY}.head.sd", lang), 1.95, "right"),
         Column(label(f"{_KEY}.head.icc", lang), 1.9, "right"),
-        Column(label(f"{_KEY}.head.groups", lang), 0.9, "right"),
-        Column(label(f"{_KEY}.head.rows", lang), 1.2, "right"),
+        Column(label(f"{_KEY}.head.groups", lang), 0.85, "right"),
+        Column(label(f"{_KEY}.head.rows", lang), 1.45, "right"),
     ]
     draw_table(ax, columns, [_row(frame, level, lang) for level in _levels(frame)], lang=lang)
     return finish(figure, _describe(frame, lang))

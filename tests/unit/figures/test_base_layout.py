@@ -4,10 +4,12 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from extents import assert_no_text_overlap, assert_nothing_clipped, drawn_texts
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
 from jobchance.figures import marks, style
 from jobchance.figures.base import Description, finish, height_for_rows, new_figure
+from jobchance.figures.frame import balance, wrap
 
 WORDS = (
     "Beskæftigelsesmedarbejderens langsigtede arbejdsmarkedsparathedsvurdering af borgeren set i forhold til "
@@ -197,6 +199,29 @@ def test_bars_are_as_long_as_their_values_and_intervals_end_where_they_should():
     assert [bar.get_width() for bar in ax.patches] == [0.2, 0.4]
     assert [tuple(line.get_xdata()) for line in ax.lines] == [(0.1, 0.3), (0.3, 0.5)]
     assert [text.xy for text in ax.texts] == [(0.3, 0), (0.5, 1)]  # outside the interval's end
+
+
+def test_value_words_stand_clear_of_a_published_marker_beside_the_bar():
+    _, (ax,) = new_figure()
+    marks.horizontal_bars(
+        ax, ["a", "b", "c"], [0.2, 0.4, 0.2], low=[0.1, 0.3, 0.1], high=[0.3, 0.5, 0.3],
+        value_labels=["20 %", "40 %", "20 %"], markers={0: 0.35, 1: 0.1, 2: 0.48},
+    )  # fmt: skip
+    assert [text.xy[0] for text in ax.texts] == [0.35, 0.5, 0.3]  # only a marker in the way moves the words
+
+
+def test_titles_leave_no_word_alone_and_long_compounds_break_at_their_hyphen():
+    figure, _ = new_figure()
+    renderer, font = figure.canvas.get_renderer(), FontProperties(size=9)
+    text = "Omkring fire ud af ti borgere skifter sagsbehandler mindst én gang"
+    width = renderer.get_text_width_height_descent(text, font, ismath=False)[0]
+    first, last = balance(text, 0.95 * width, font, renderer).split("\n")
+    assert min(len(first), len(last)) > 0.7 * max(len(first), len(last))
+    assert wrap(text, 0.95 * width, font, renderer).endswith("\ngang")
+    assert "Offentliggjort" in balance("Offentliggjort (BIP)", 0.3 * width, font, renderer)  # no word is cut
+    long = "Streger viser 95\xa0pct.-konfidensintervaller"
+    room = renderer.get_text_width_height_descent(long, font, ismath=False)[0] - 10
+    assert wrap(long, room, font, renderer) == "Streger viser 95\xa0pct.-\nkonfidensintervaller"
 
 
 def test_published_numbers_beyond_the_bars_stay_inside_the_axes():
