@@ -83,7 +83,7 @@ def test_description_prints_settings_open_fields_and_the_caution(name, lang):
     text = policy.describe(lang)
     if lang == "da":
         assert "Ikke juridisk rådgivning; den dataansvarliges regler går forud." in text
-        assert f"Mindst antal personer bag et tal: {policy.min_persons}." in text
+        assert f"Mindste antal personer bag et tal: {policy.min_persons}." in text
         assert text.count("Kilden angiver intet") == len(policy.open_fields)
     else:
         assert "Not legal advice; the data controller's rule wins." in text
