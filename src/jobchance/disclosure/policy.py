@@ -6,7 +6,7 @@ keeps this library's cautious default and lists the field in `open_fields`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 from jobchance.errors import SpecError
@@ -89,6 +89,9 @@ class DisclosurePolicy:
     open_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        shapes = _wrong_shapes(self)
+        if shapes:
+            raise SpecError("disclosure policy: " + "; ".join(shapes))
         # A plain dict, not a mapping proxy: `dataclasses.asdict` must be able to copy it into manifests.
         object.__setattr__(self, "min_entities", dict(self.min_entities))
         object.__setattr__(self, "formats", tuple(self.formats))
@@ -150,6 +153,20 @@ def _in_words(value: object, text: Formatter) -> str:
     return text.percent(value) if isinstance(value, float) else text.count(value)
 
 
+def _wrong_shapes(policy: DisclosurePolicy) -> list[str]:
+    """Fields that are not even of the right kind, so that their content cannot be looked at."""
+    wrong = [] if isinstance(policy.min_entities, Mapping) else ["min_entities must map a kind to a number"]
+    for name in ("formats", "open_fields"):
+        value = getattr(policy, name)
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            wrong.append(
+                f"{name} must be several texts: ({value!r},)"
+                if isinstance(value, str)
+                else f"{name} must be several texts"
+            )
+    return wrong
+
+
 def _nonsense(policy: DisclosurePolicy) -> list[str]:
     """What is wrong with the values, one entry per field; empty when all make sense."""
     counts = ("min_persons", "min_events", "min_dof", "curve_min_events")
@@ -169,7 +186,7 @@ def _nonsense(policy: DisclosurePolicy) -> list[str]:
         wrong.append("round_base must be None or a whole number of 2 or more")
     if policy.nk is not None and not _is_nk(policy.nk):
         wrong.append("nk must be None or (whole number of 1 or more, share between 0 and 1)")
-    if policy.p_percent is not None and not 0 < policy.p_percent < 1:
+    if policy.p_percent is not None and not _is_share(policy.p_percent):
         wrong.append("p_percent must be None or a share between 0 and 1")
     switches = ("zeros_disclosive", "allow_quantiles", "allow_extremes", "check_margins")
     wrong += [
@@ -189,7 +206,11 @@ def _whole(value: object, least: int) -> bool:
 
 
 def _is_nk(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and _whole(value[0], 1) and 0 < value[1] < 1
+    return isinstance(value, tuple) and len(value) == 2 and _whole(value[0], 1) and _is_share(value[1])
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < 1
 
 
 _NO_NUMBER = ("nk", "p_percent", "round_base", "allow_quantiles", "check_margins", "curve_min_events")

@@ -72,8 +72,10 @@ def save_figure(
     DisclosureError
         The frame breaks a rule, the figure was drawn from another frame, or a file type is not allowed.
     SpecError
-        The path leads to an export folder, or its name is not plain ASCII.
+        The path leads to an export folder, its name is not plain ASCII, or an argument is something else
+        than its name says.
     """
+    _check_kinds(figure, frame, policy)
     base = _target(Path(path))
     name = f"{figure.description.id} {figure.description.name}"
     for kind in formats:
@@ -90,6 +92,18 @@ def save_figure(
     contents["csv"] = _csv(exported)
     contents["json"] = _json(figure, exported, policy, disclosure_class)
     return _write_all(base, contents)
+
+
+def _check_kinds(figure: object, frame: object, policy: object) -> None:
+    """One error for arguments that are something else than their names say."""
+    kinds = (
+        (figure, "description", "figure must be a catalogue figure, from jobchance.figures.<name>(frame)"),
+        (frame, "columns", "frame must be a DataFrame"),
+        (policy, "min_persons", "policy must be a DisclosurePolicy"),
+    )
+    wrong = [words for value, attribute, words in kinds if not hasattr(value, attribute)]
+    if wrong:
+        raise SpecError(f"save_figure: {'; '.join(wrong)}.")
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:

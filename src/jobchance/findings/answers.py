@@ -141,10 +141,10 @@ def _with_levels(answers: pd.DataFrame, study: Study) -> pd.DataFrame:
     first = {(item.construct, item.respondent): item for item in reversed(study.instrument.items)}
     in_steps = answers["value"].to_numpy(dtype=float, copy=True)
     step, rounded = in_steps.copy(), np.zeros(len(answers), dtype=bool)
-    whose = list(zip(answers["construct"], answers["respondent"], strict=True))
-    for key in dict.fromkeys(whose):
-        places = np.array([other == key for other in whose], dtype=bool)
-        in_steps[places], step[places], rounded[places] = _on_steps(first[key], in_steps[places])
+    for (construct, respondent), item in first.items():
+        own = (answers["construct"] == construct) & (answers["respondent"] == respondent)
+        places = own.to_numpy(dtype=bool)
+        in_steps[places], step[places], rounded[places] = _on_steps(item, in_steps[places])
     names = {number: str(int(number)) for number in np.unique(step[~np.isnan(step)])}
     return answers.assign(
         value=in_steps,

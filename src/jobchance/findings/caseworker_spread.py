@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import UserError
+from jobchance.findings.company import hidden_with_company
 from jobchance.findings.context import add_context, counts
 from jobchance.findings.contrasts import may_show
 from jobchance.findings.model import Finding
@@ -64,9 +65,9 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         Frame: `mark kind level rank estimate conf_low conf_high N_citizens N_events N_caseworkers`; `mark`
         is `quarter` (`level` lowest or highest), `group` (`rank` from 1), `true_sd` (standard deviation of
         the true rates, profile limits), `noise_variance` (share of the raw variance that chance gives) or
-        `gap` (highest minus lowest quarter by kind; `p_value` for raw: share of noise draws at least as
-        wide). `kind` is `raw`, `noise` or `shrunken`; limits of `noise` hold 95 per cent of the draws. Then
-        `mean_rate N_omitted_caseworkers draws seed groups` and the context.
+        `gap` (highest minus lowest quarter by kind, hidden with either of them; `p_value` for raw: share of
+        noise draws at least as wide). `kind` is `raw`, `noise` or `shrunken`; limits of `noise` hold 95 per
+        cent of the draws. Then `mean_rate N_omitted_caseworkers draws seed groups` and the context.
     """
     if panel is None:
         raise ValueError("caseworker_spread needs a panel; ask needs() first")
@@ -82,6 +83,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     outer = outer.assign(level=outer["rank"].map({1: "lowest", 4: "highest"}))
     frame = pd.concat([outer, ranked, _summary(loads, quarters, gaps, counted)], ignore_index=True)
     frame = frame.assign(
+        suppressed=_hidden(frame, quarters, policy=policy),
         mean_rate=_mean_rate(loads) if may_show(counted, policy=policy) else np.nan,
         N_omitted_caseworkers=int(cases["caseworker_id"].nunique()) - len(loads),
         least_cases=MIN_CASES,
@@ -174,6 +176,17 @@ def _group_rows(
         sizes.assign(kind="shrunken", estimate=shrunken),
     ]
     return pd.concat(kinds, ignore_index=True).assign(mark=mark), noise.gaps
+
+
+def _hidden(frame: pd.DataFrame, quarters: pd.DataFrame, *, policy: DisclosurePolicy) -> pd.Series[bool]:
+    """Quarters that may not be shown, with company, and the gap that would give an outer one back.
+
+    More groups than quarters are only made where every group may be shown.
+    """
+    cells = quarters[quarters["kind"] == "raw"].sort_values("rank")
+    ranks = cells.loc[hidden_with_company(cells, policy), "rank"]
+    cut = frame["mark"].isin(["quarter", "group"]) & frame["rank"].isin(ranks)
+    return cut | ((frame["mark"] == "gap") & bool(ranks.isin([1, 4]).any()))
 
 
 def _counts(cases: pd.DataFrame, members: NDArray[np.object_], rank: int) -> dict[str, int]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.findings.answers import construct_answers, construct_columns, constructs_of
+from jobchance.findings.company import hidden_with_company
 from jobchance.findings.context import add_context, cluster_labels, counts, interval_key, shares_by
 from jobchance.findings.model import Finding
 from jobchance.models.glm import fit_glm
@@ -40,14 +41,16 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     study, panel
         See `needs`.
     policy : DisclosurePolicy
-        Cells are protected by the general rules (persons, events).
+        Steps are protected by the general rules (persons, events); where each citizen has one row, hidden
+        steps are given company, since the trend's counts are the sum over the steps.
 
     Returns
     -------
     Finding
         Frame: `quantity construct number construct_da construct_en construct_status wording_status
         respondent level estimate conf_low conf_high conf_level N_rows N_citizens N_events N_caseworkers
-        rounded item instrument` and the context; `quantity` is `level` (a share) or `trend`.
+        suppressed rounded item instrument` and the context; `quantity` is `level` (a share) or `trend`
+        (without `N_rows`, from which a hidden step's would follow).
     """
     if panel is None:
         raise ValueError("job_by_indicator_level needs a panel; ask needs() first")
@@ -61,7 +64,10 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     ]
     trends = sum(_has_trend(part) for _, _, part in chosen)
     frame = pd.concat(
-        [_panel_of(study, *entry, trend_level=1 - (1 - LEVEL) / max(trends, 1)) for entry in chosen],
+        [
+            _panel_of(study, *entry, trend_level=1 - (1 - LEVEL) / max(trends, 1), policy=policy)
+            for entry in chosen
+        ],
         ignore_index=True,
     )
     frame = add_context(
@@ -88,7 +94,13 @@ def _rows(study: Study, panel: AnalysisPanel) -> pd.DataFrame:
 
 
 def _panel_of(
-    study: Study, construct: Construct, respondent: str, rows: pd.DataFrame, *, trend_level: float
+    study: Study,
+    construct: Construct,
+    respondent: str,
+    rows: pd.DataFrame,
+    *,
+    trend_level: float,
+    policy: DisclosurePolicy,
 ) -> pd.DataFrame:
     """One construct as one respondent sees it: a row per step in use, and the trend over the steps."""
     cells = shares_by(rows, "step").rename(columns={"share": "estimate"})
@@ -96,9 +108,18 @@ def _panel_of(
     cells = cells.assign(quantity="level", conf_level=LEVEL)
     if _has_trend(rows):
         cells = pd.concat([cells, pd.DataFrame([_trend(rows, level=trend_level)])], ignore_index=True)
+    cells["suppressed"] = _hidden(cells, rows, policy=policy)
     first = {"quantity": cells.pop("quantity")} | construct_columns(study, construct, respondent)
     table = pd.DataFrame(first, index=cells.index)
     return pd.concat([table, cells], axis=1).assign(rounded=bool(rows["rounded"].any()))
+
+
+def _hidden(cells: pd.DataFrame, rows: pd.DataFrame, *, policy: DisclosurePolicy) -> list[bool]:
+    """Steps to hide beyond the general rules: with one row per citizen they add up to the trend's counts."""
+    steps = cells["quantity"] == "level"
+    if bool(steps.all()) or bool(rows["citizen_id"].duplicated().any()):
+        return [False] * len(cells)
+    return [*hidden_with_company(cells[steps], policy), *[False] * int((~steps).sum())]
 
 
 def _has_trend(rows: pd.DataFrame) -> bool:
@@ -122,5 +143,4 @@ def _trend(rows: pd.DataFrame, *, level: float) -> dict[str, object]:
         "conf_low": float(low),
         "conf_high": float(high),
         "conf_level": level,
-        "N_rows": len(rows),
     } | counts(rows, outcome="outcome")

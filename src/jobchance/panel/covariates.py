@@ -35,6 +35,8 @@ def covariate_columns(citizen: pd.DataFrame, names: Iterable[str], *, taken: Col
     SpecError
         A name does not exist, is a column of the panel, or is not known at the measurement.
     """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise SpecError("covariates takes several column names: covariates=[...].")
     wanted = list(dict.fromkeys(names))
     usable = [c for c in citizen.columns if c not in _AFTER and c not in taken]
     late = [f"covariate {name!r} cannot be used: {_AFTER[name]}." for name in wanted if name in _AFTER]
