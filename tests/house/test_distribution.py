@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("pandas", "scipy", "statsmodels", "linearmodels", "matplotlib", "duckdb", "pyarrow", "numba", "numpy")
+HEAVY = (
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "linearmodels",
+    "matplotlib",
+    "duckdb",
+    "pyarrow",
+    "numba",
+    "numpy",
+)
 
 
 @pytest.fixture(scope="module")

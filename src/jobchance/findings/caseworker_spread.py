@@ -112,7 +112,10 @@ def _preferred(study: Study, panel: AnalysisPanel) -> AnalysisPanel:
         return panel
     try:
         other = build_panel(
-            study, outcome=PREFERRED_OUTCOME, horizon_weeks=int(str(panel.meta["horizon_weeks"]))
+            study,
+            outcome=PREFERRED_OUTCOME,
+            horizon_weeks=int(str(panel.meta["horizon_weeks"])),
+            at_risk=str(panel.meta["at_risk"]),
         )
     except UserError:  # this outcome does not reach the horizon: the panel's own does
         return panel

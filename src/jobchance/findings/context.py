@@ -37,11 +37,20 @@ POPULATIONS = (  # texts: label `population.<key>`
     "first_at_risk",  # each citizen's first measurement at risk: one row per citizen
     "all_at_risk",  # every measurement at risk
     "first_with_caseworker",  # each citizen's first measurement at risk with each caseworker
+    "any_with_caseworker",  # the same, at risk or not
     "all_measurements",  # every measurement, at risk or not
     "paired_measurements",  # measurements that citizen and caseworker both answered
     "shifted",  # citizens with a change of caseworker
     "followed",  # citizens followed for the whole horizon
 )
+
+
+# The same populations in a panel that also holds citizens who already have the outcome.
+_EVERYONE = {
+    "first_at_risk": "first_measurement",
+    "all_at_risk": "all_measurements",
+    "first_with_caseworker": "any_with_caseworker",
+}
 
 
 def first_at_risk(panel: AnalysisPanel) -> pd.DataFrame:
@@ -172,7 +181,7 @@ def add_context(
         "outcome": str(meta.get("outcome", analysis.outcome)),
         "horizon_weeks": int(str(meta.get("horizon_weeks", analysis.horizon_weeks))),
         "respondent": respondent or analysis.belief_respondent,
-        "population": population,
+        "population": _EVERYONE.get(population, population) if meta.get("at_risk") == "all" else population,
         "interval": interval,
         "N_citizens_total": _distinct(rows, "citizen_id"),
         "N_caseworkers_total": _distinct(rows, "caseworker_id"),

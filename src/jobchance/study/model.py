@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from types import MappingProxyType
 
 import pandas as pd
@@ -72,7 +73,7 @@ class Study:
         sizes = ", ".join(f"{name} {len(table)}" for name, table in sorted(self.tables.items()))
         return f"Study({self.name!r}, {self.data_kind}: {sizes})"
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the tables in canonical order; equal for equal content, whatever the file format."""
         return fingerprint_tables(self.tables)

@@ -7,7 +7,9 @@ from jobchance.report.bundle import MANIFEST, check_target, sha256, write_bundle
 
 
 def test_files_and_manifest_arrive_together_with_checksums(tmp_path):
-    folder = write_bundle(tmp_path / "new" / "out", {"a.txt": b"one", "figures/b.csv": b"two"}, {"function": "f"})
+    folder = write_bundle(
+        tmp_path / "new" / "out", {"a.txt": b"one", "figures/b.csv": b"two"}, {"function": "f"}
+    )
     assert (folder / "figures" / "b.csv").read_bytes() == b"two"
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     assert manifest["files"] == {"a.txt": sha256(b"one"), "figures/b.csv": sha256(b"two")}

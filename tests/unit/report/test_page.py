@@ -7,7 +7,12 @@ from jobchance.report.output import Output
 from jobchance.report.page import Block, Line, Page, Section, Table, frame_table, page_figure, render_page
 
 FRAME = pd.DataFrame(
-    {"level": ["1", "<b>2</b>"], "share": [0.012345, float("nan")], "N_citizens": [1234, 20], "outcome": "job"}
+    {
+        "level": ["1", "<b>2</b>"],
+        "share": [0.012345, float("nan")],
+        "N_citizens": [1234, 20],
+        "outcome": "job",
+    }
 )
 
 
