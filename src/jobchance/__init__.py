@@ -1,4 +1,4 @@
-"""jobchance: does a caseworker's belief in a citizen's chance of a job change whether the citizen gets one?
+"""Belief and job: does a caseworker's belief in a citizen's chance of a job change whether they get one.
 
 The public names below are imported on first use, so that `import jobchance` and the command line start
 at once.

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
@@ -40,7 +42,7 @@ def test_a_small_loss_is_pooled_so_that_no_difference_shows_it(citizens, rows):
         min_persons=5,
     )
     shown = [(int(c.replace(",", "")), int(r.replace(",", ""))) for c, r in numbers(table)]
-    for (c1, r1), (c2, r2) in zip(shown, shown[1:], strict=False):
+    for (c1, r1), (c2, r2) in pairwise(shown):
         assert c1 - c2 == 0 or c1 - c2 >= 5
         assert r1 - r2 == 0 or r1 - r2 >= 5
     assert shown[-1] == (citizens, 10000 - (20000 - rows)), "the panel itself is always shown"
