@@ -23,8 +23,10 @@ def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
     if panel is None or not panel.frame["outcome"].notna().any():
         return ("need.outcome",)
     rows = answered(study, panel)
-    stepped = rows["outcome"].notna() & (rows["level"] != DONT_KNOW)
-    return () if stepped.any() else ("need.belief",)
+    known = rows["outcome"].notna()
+    if len(rows) and not known.any():  # later measurements may have outcomes, the first ones have none
+        return ("need.outcome",)
+    return () if (known & (rows["level"] != DONT_KNOW)).any() else ("need.belief",)
 
 
 def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy) -> Finding:

@@ -184,12 +184,14 @@ def _group_rows(
 def _hidden(frame: pd.DataFrame, quarters: pd.DataFrame, *, policy: DisclosurePolicy) -> pd.Series[bool]:
     """Quarters that may not be shown, with company, and the gap that would give an outer one back.
 
-    More groups than quarters are only made where every group may be shown.
+    More groups than quarters are only made where every group may be shown. With both outer quarters gone
+    the figure says nothing, and everything is hidden.
     """
     cells = quarters[quarters["kind"] == "raw"].sort_values("rank")
     ranks = cells.loc[hidden_with_company(cells, policy), "rank"]
     cut = frame["mark"].isin(["quarter", "group"]) & frame["rank"].isin(ranks)
-    return cut | ((frame["mark"] == "gap") & bool(ranks.isin([1, 4]).any()))
+    outer = int(ranks.isin([1, 4]).sum())
+    return cut | ((frame["mark"] == "gap") & (outer > 0)) | (outer == 2)
 
 
 def _counts(cases: pd.DataFrame, members: NDArray[np.object_], rank: int) -> dict[str, int]:
