@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import jobchance as jc
-from jobchance.errors import SpecError
+from jobchance.errors import DisclosureError, SpecError
 from jobchance.figures.save import read_frame
 from jobchance.findings.catalogue import CATALOGUE
 
@@ -109,7 +109,7 @@ def test_the_page_lists_what_is_not_drawn(bip_study, tmp_path):
 def test_a_stricter_policy_withholds_and_says_so(bip_study, tmp_path):
     from dataclasses import replace
 
-    policy = replace(jc.DisclosurePolicy.preset("cautious_dk"), min_persons=1_000_000)
+    policy = replace(jc.DisclosurePolicy.preset("cautious_dk"), min_persons=1_500)
     note = jc.status_note(bip_study, tmp_path / "strict", lang="en", policy=policy)
     assert note.withheld
     assert not {breach.output.split()[0] for breach in note.withheld} & {o.id for o in note.outputs}
@@ -137,6 +137,15 @@ def test_the_workbook_has_a_sheet_per_figure_and_explains_every_column(note_fold
     for entry in CATALOGUE:
         header = next(book[f"{entry.id}_{entry.name}"[:31]].values)
         assert set(header) <= explained
+
+
+def test_a_study_too_small_for_the_policy_is_refused_whole(bip_study, tmp_path):
+    from dataclasses import replace
+
+    policy = replace(jc.DisclosurePolicy.preset("cautious_dk"), min_persons=1_000_000)
+    with pytest.raises(DisclosureError, match="min_persons"):
+        jc.status_note(bip_study, tmp_path / "refused", lang="en", policy=policy)
+    assert not (tmp_path / "refused").exists()
 
 
 def test_an_unknown_language_writes_nothing(bip_study, tmp_path):
