@@ -84,6 +84,7 @@ def test_nobody_gets_a_job(small):
     found, frames = entries(study, "F10", "F15", "F16", "F18", "F19", "T7")
     assert found["F10"] == found["F15"] == {"nothing_left"}
     assert found["F16"] == ("figure.job_curve_by_belief.need.dates",)
+    assert found["F18"] == {"nothing_left"}
     assert isinstance(found["F19"], str)
     assert isinstance(found["T7"], str)
     assert set(frames["F10"]["quantity"]) == {"level"}, "no line through outcomes that do not vary"
@@ -176,6 +177,13 @@ def test_a_scale_of_a_hundred_steps_fits_on_a_page(small):
     assert frames["F10"].query(slope)["estimate"].iloc[0] == pytest.approx(
         expected["F10"].query(slope)["estimate"].iloc[0] / 1.25, rel=1e-5
     )
+
+
+def test_published_answers_are_not_drawn_beside_those_of_another_instrument(small):
+    own = replace(small, instrument=replace(small.instrument, name="own"))
+    for study, sources in ((small, True), (own, False)):
+        _, frames = entries(study, "F15")
+        assert bool(jc.figures.belief_gradient(frames["F15"]).description.published) is sources
 
 
 def test_a_note_about_fewer_citizens_than_the_policy_asks_for_is_not_written(tmp_path):

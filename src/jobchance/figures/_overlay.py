@@ -39,6 +39,8 @@ def published_belief(frame: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Publi
     """
     if phrase.constant(frame, "construct") != "caseworker_belief":
         return {}
+    if phrase.constant(frame, "instrument") != "bip":  # the ends of another scale are other answers
+        return {}
     ends = {str(rows["level"].iloc[0]), phrase.last_answer(rows)}
     found = {level: published(frame, key) for level, key in ENDS.items() if level in ends}
     return {level: value for level, value in found.items() if value is not None}

@@ -29,6 +29,7 @@ REQUIRED = (
     "wording_status",
     "rounded",
     "N_censored",
+    "instrument",
     "outcome",
     "horizon_weeks",
     "respondent",

@@ -30,6 +30,7 @@ REQUIRED = (
     "N_at_risk",
     "band",
     "min_events",
+    "instrument",
     "outcome",
     "horizon_weeks",
     "respondent",

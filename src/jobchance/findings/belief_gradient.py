@@ -69,6 +69,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     frame = frame.assign(
         item=item.item_id,
         construct=item.construct,
+        instrument=study.instrument.name,
         wording_status=item.wording_status,
         rounded=bool(rows["rounded"].any()),
         N_censored=len(rows) - len(known),

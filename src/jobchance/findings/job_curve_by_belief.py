@@ -86,6 +86,7 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
         min_events=policy.curve_min_events,
         item=item.item_id,
         construct=item.construct,
+        instrument=study.instrument.name,
     )
     frame = add_context(
         frame,

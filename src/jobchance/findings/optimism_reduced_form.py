@@ -57,9 +57,11 @@ def build(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy
     edges = _bin_edges(rows, policy=policy)
     curve, bandwidth = _curve(rows, edges, policy=policy)
     frame = pd.DataFrame([*_bins(rows, edges), *curve, _slope(rows)])
+    shown = may_show(rows, policy=policy)
     frame = frame.reindex(columns=[*_COLUMNS, *(column for column in frame if column not in _COLUMNS)])
     frame = frame.assign(
-        mean_outcome=float(rows["outcome"].mean()) if may_show(rows, policy=policy) else np.nan,
+        mean_outcome=float(rows["outcome"].mean()) if shown else np.nan,
+        suppressed=not shown,  # a histogram without a curve would say nothing
         bandwidth=bandwidth,
         cells=int(rows["cell"].nunique()),
     )
