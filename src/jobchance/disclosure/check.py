@@ -125,7 +125,7 @@ def _hiding(frame: pd.DataFrame, shown: pd.Series[bool]) -> dict[str, int]:
     hidden = frame["suppressed"].eq(True).fillna(False).astype(bool)
     given_back = contrasts_with_hidden(frame, hidden) & shown
     return {
-        "hidden_but_readable": int((hidden & shown).sum()),
+        "hidden_but_readable": int((hidden & (shown | cols.results_in_text(frame))).sum()),
         "compared_with_hidden": int(given_back.sum()),
         "nothing_left": len(frame) if bool(hidden.all()) else 0,
     }

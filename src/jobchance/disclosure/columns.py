@@ -37,6 +37,7 @@ _ID_LIKE = re.compile(
 )
 _EXTREME = re.compile(r"(^|_)(min|max|minimum|maximum)$", re.IGNORECASE)
 _QUANTILE = re.compile(r"(^|_)(median|iqr|q[1-3]|p\d{1,2}|quantile\w*|percentile\w*)$", re.IGNORECASE)
+_RESULT_IN_TEXT = re.compile(r"[-−]?\d*[.,]\d+\s*(%|pct\.?)?|[-−]?\d+\s*(%|pct\.?)")
 _COUNT_IN_TEXT = re.compile(r"\b[Nn]\s*=\s*(\d+)\b")
 
 
@@ -144,6 +145,25 @@ def small_counts_in_text(frame: pd.DataFrame, least: int) -> pd.Series[bool]:
             )
             .astype(bool)
         )
+    return found
+
+
+def results_in_text(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Rows with a text that is a decimal number or a percentage, in a column that is not the same throughout.
+
+    Whole numbers pass (answers and waves are texts such as `"4"`), and so do columns `label_...`: the words
+    of an answer may be a percentage.
+    """
+    found = pd.Series(False, index=frame.index)
+    for column in map(str, frame.columns):
+        if column.startswith("label") or is_number(frame[column]):
+            continue
+        if len(frame[column].map(str).drop_duplicates()) > 1:
+            found |= (
+                frame[column]
+                .map(lambda word: isinstance(word, str) and bool(_RESULT_IN_TEXT.fullmatch(word.strip())))
+                .astype(bool)
+            )
     return found
 
 

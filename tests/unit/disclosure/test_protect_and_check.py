@@ -214,6 +214,16 @@ def test_an_output_with_nothing_left_to_show_is_refused():
     assert rules(protect(shares(N_citizens=3), CAUTIOUS, output="F0")) == {"nothing_left"}
 
 
+@pytest.mark.parametrize("text", ["0.0123", "1,2 %", "12 pct.", "-.5", "3%"])
+def test_a_hidden_result_written_as_a_text_is_found(text):
+    frame = protect(shares(N_citizens=[3, 50, 20, 27]), CAUTIOUS, output="F0", totals=())
+    spelled = frame.assign(remark=np.where(frame["suppressed"], text, "shown"))
+    assert "hidden_but_readable" in rules(spelled)
+    assert "hidden_but_readable" not in rules(frame.assign(remark=np.where(frame["suppressed"], "4", "5")))
+    answers = frame.assign(label_en=np.where(frame["suppressed"], text, "shown"))
+    assert "hidden_but_readable" not in rules(answers), "the words of an answer"
+
+
 def test_protecting_twice_changes_nothing():
     frame = shares(N_citizens=[3, 50, 20, 27])
     once = protect(frame, CAUTIOUS, output="F0", totals=())
