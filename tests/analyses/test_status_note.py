@@ -172,3 +172,5 @@ def test_jobs2_through_its_study_file(tmp_path, lang):
     text = (note.folder / "status_note.html").read_text(encoding="utf-8")
     assert "1992" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text), "a placeholder date is not shown"
     assert "offentliggjort (" not in text
+    manifest = json.loads((note.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["study"]["data_through"] is None

@@ -220,7 +220,7 @@ def _manifest(
             "name": study.name,
             "source": study.source,
             "data_kind": study.data_kind,
-            "data_through": study.data_through.isoformat(),
+            "data_through": study.data_through.isoformat() if study.dates_known else None,
             "instrument": f"{study.instrument.name} {study.instrument.version}",
             "fingerprint": study.fingerprint,
             "tables": {
