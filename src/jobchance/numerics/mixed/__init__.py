@@ -1,0 +1,1 @@
+"""Likelihood engine of models with random effects: row kernels, factorisation, search, quadrature."""
