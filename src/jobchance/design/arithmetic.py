@@ -18,6 +18,10 @@ Floats = NDArray[np.float64]
 MAX_DEGREE = 9
 MAX_DF = 20
 _OPTIONS = {"C": ("ref",), "I": (), "log": (), "poly": ("degree",), "spline": ("df",)}
+_PLACES = {
+    "cbind": "cbind() stands alone on the left side: cbind(successes, failures) ~ x",
+    "offset": "offset() stands alone between plus signs on the right side: y ~ x + offset(z)",
+}
 
 
 def check_factor(node: Node, text: str) -> None:
@@ -25,6 +29,8 @@ def check_factor(node: Node, text: str) -> None:
     if isinstance(node, Name):
         return
     assert isinstance(node, Call), "factors are columns and calls"
+    if node.function in _PLACES:
+        raise complaint(text, node.at, _PLACES[node.function])
     for key, value in node.options:
         if key not in _OPTIONS[node.function]:
             allowed = ", ".join(f"{o}=" for o in _OPTIONS[node.function]) or "no options"
@@ -43,6 +49,17 @@ def check_factor(node: Node, text: str) -> None:
         raise complaint(text, node.at, f"{node.function}() names no column")
     if node.function in ("poly", "spline"):
         basis_size(node, text)
+
+
+def check_placed(node: Call, text: str) -> None:
+    """Raise unless `cbind()` has two, or `offset()` one, argument of arithmetic that names a column."""
+    wanted, example = (2, "cbind(successes, failures)") if node.function == "cbind" else (1, "offset(z)")
+    if len(node.arguments) != wanted or node.options:
+        raise complaint(text, node.at, f"write {example}, with columns or arithmetic")
+    for argument in node.arguments:
+        _check_arithmetic(argument, text)
+        if next(columns_of(argument), None) is None:
+            raise complaint(text, argument.at, f"this part of {node.function}() names no column")
 
 
 def basis_size(node: Call, text: str = "") -> int:

@@ -1,4 +1,4 @@
-"""`build_design`: a formula and a table become an outcome, a matrix and a record of what was left out."""
+"""`build_design`: a formula and a table become an outcome, matrices and a record of what was left out."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from jobchance.design.codings import CategoricalCoding, Coding, finite_values, learn_coding
+from jobchance.design.codings import Coding, finite_values
 from jobchance.design.columns import (
     Codes,
     Floats,
     Mask,
-    level_codes,
+    infinite_masks,
     missing_masks,
     numeric_values,
     require_columns,
 )
 from jobchance.design.formula import Formula, RandomTerm, one_side, parse_formula
-from jobchance.design.layout import Layout, assemble, factors_of, full_flags, infinite_problems, make_layout
-from jobchance.design.nodes import Name, Node, render
-from jobchance.errors import DesignError
-from jobchance.numerics.linalg import independent_columns
+from jobchance.design.groups import Levels, group_codes, grouping
+from jobchance.design.layout import Layout, infinite_problems
+from jobchance.design.matrices import all_columns, computable, fixed_part, learn_codings, too_large
+from jobchance.design.nodes import Name, Node, columns_of, render
+from jobchance.design.outcomes import KINDS, Outcome, read_outcome
+from jobchance.errors import DesignError, FormulaError, SpecError
+from jobchance.options import check_option
 
-MAX_BYTES = 4_000_000_000
-LARGEST = 1e100
+__all__ = ["Design", "RandomBlock", "build_design", "group_codes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,8 @@ class RandomBlock:
         Grouping column, or `a:b` for combinations.
     codes : integer array (n,)
         Level number of each row.
-    levels : tuple of str
-        Level texts (identifiers of persons or caseworkers: keep them in memory).
+    labels : sequence of str
+        Level texts (identifiers of persons or caseworkers: keep them in memory), made at first use.
     matrix : array (n, q)
         Columns of the effects that vary.
     layout : Layout
@@ -50,10 +52,20 @@ class RandomBlock:
 
     group: str
     codes: Codes
-    levels: tuple[str, ...]
+    labels: Sequence[str]
     matrix: Floats
     layout: Layout
     correlated: bool
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """All level texts; for their number alone use `n_levels`, which makes no texts."""
+        return self.labels.texts if isinstance(self.labels, Levels) else tuple(self.labels)
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels."""
+        return len(self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +79,7 @@ class Design:
     outcome_name : str
         Canonical text of the left side.
     outcome : array (n,)
-        Its values on the rows used.
+        Its values on the rows used: numbers, shares of trials (binomial) or codes from 0 (ordinal).
     matrix : array (n, k)
         Fixed part, of full column rank.
     layout : Layout
@@ -82,6 +94,14 @@ class Design:
         Columns left out because columns before them determine them.
     random : tuple of RandomBlock
         Random-effects terms.
+    weights : array (n,) or None
+        Prior weights, above 0; for a binomial outcome the number of trials. `None`: all are 1.
+    offset : array (n,) or None
+        Known part of the linear predictor: the sum of `offset()` and `offset=`.
+    outcome_levels : tuple of str or None
+        Texts of the outcome's levels, by code; for a binomial outcome (failure, success).
+    notes : tuple of str
+        What was decided for the user about the outcome.
     """
 
     formula: Formula
@@ -94,6 +114,10 @@ class Design:
     missing: Mapping[str, int]
     collinear: tuple[str, ...]
     random: tuple[RandomBlock, ...]
+    weights: Floats | None = None
+    offset: Floats | None = None
+    outcome_levels: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -103,10 +127,19 @@ class Design:
     @property
     def groups(self) -> dict[str, int]:
         """Number of levels of every grouping of the random part."""
-        return {block.group: len(block.levels) for block in self.random}
+        return {block.group: block.n_levels for block in self.random}
 
 
-def build_design(formula: str, data: pd.DataFrame, *, required: Sequence[str] = ()) -> Design:
+def build_design(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    required: Sequence[str] = (),
+    weights: str | None = None,
+    offset: str | None = None,
+    outcome: str = "numeric",
+    allow_offset: bool = False,
+) -> Design:
     """Build outcome and matrices from complete rows, and remember the coding.
 
     Rows with a missing value in a column that is used are left out and counted. Categorical columns (text,
@@ -121,6 +154,16 @@ def build_design(formula: str, data: pd.DataFrame, *, required: Sequence[str] = 
         One row per observation.
     required : sequence of str
         Further columns that must not be missing, such as clusters.
+    weights : str or None
+        Column of prior weights, finite and above 0; for a binomial outcome the number of trials.
+    offset : str or None
+        Column added to the linear predictor with coefficient 1, on top of `offset()` in the formula.
+    outcome : str
+        What the left side must give. `"numeric"`: numbers. `"binomial"`: shares of trials, from 0/1,
+        true/false, two levels (the second is 1), shares with `weights`, or `cbind(successes, failures)`.
+        `"ordinal"`: codes 0, 1, ..., K from ordered categories, text or whole numbers.
+    allow_offset : bool
+        Whether the model has an offset; otherwise `offset()` in the formula is refused.
 
     Returns
     -------
@@ -131,8 +174,10 @@ def build_design(formula: str, data: pd.DataFrame, *, required: Sequence[str] = 
     FormulaError
         The formula cannot be read, or names absent columns (all are listed).
     DesignError
-        No complete rows, infinite values, a categorical column with one level, and the like; all problems
-        at once, with counts.
+        No complete rows, infinite values, weights not above 0, an outcome of another kind, a categorical
+        column with one level, and the like; all problems at once, with counts.
+    SpecError
+        `outcome` is not one of the three, or `weights` or `offset` is not the name of a column.
 
     Examples
     --------
@@ -141,51 +186,73 @@ def build_design(formula: str, data: pd.DataFrame, *, required: Sequence[str] = 
     >>> design.columns, dict(design.dropped)
     (('(Intercept)', 'sex[M]'), {'sex is missing': 1})
     """
-    parsed = parse_formula(formula)
-    if parsed.outcome is None:
-        raise DesignError('The formula has no outcome before "~".')
-    names = tuple(dict.fromkeys([*parsed.columns, *required]))
+    check_option("outcome", outcome, KINDS)
+    parsed, left = _read(formula, weights=weights, offset=offset, allow_offset=allow_offset)
+    further = [column for column in (weights, offset) if column is not None]
+    names = tuple(dict.fromkeys([*parsed.columns, *further, *required]))
     require_columns(names, data)
     problems = infinite_problems(names, data)
     keep, dropped, missing = _complete_rows(names, data)
-    if not keep.any():
-        problems.append(_no_rows(len(data), missing))
-    if problems:
-        raise DesignError("\n".join(problems))
-    rows = data.loc[keep, list(names)]
-    outcome = _outcome(parsed.outcome, rows, problems)
-    if not _computable(np.abs(outcome).max()):
-        problems.append(_too_large([render(parsed.outcome)]))
+    rows = _finite_rows(names, data, keep) if problems else _rows(names, data, keep)
+    if not len(rows):
+        raise DesignError("\n".join(problems or [_no_rows(len(data), missing)]))
+    prior = None if weights is None else _weights(weights, rows, problems)
+    made = _outcome(left, rows, outcome, prior, problems)
+    shift = _offset(parsed, offset, rows, problems)
     sides = [parsed.fixed, *(one_side(term.intercept, term.terms) for term in parsed.random)]
-    codings = [_learn(side, rows, problems) for side in sides]
+    codings = [learn_codings(side, rows, problems) for side in sides]
+    groups = [_grouping(term, rows, problems) for term in parsed.random]
     if problems:
         raise DesignError("\n".join(dict.fromkeys(problems)))
-    layout, matrix, collinear = _fixed_part(sides[0], codings[0], rows)
-    blocks = zip(parsed.random, sides[1:], codings[1:], strict=True)
+    layout, matrix, collinear = fixed_part(sides[0], codings[0], rows)
+    parts = zip(parsed.random, sides[1:], codings[1:], groups, strict=True)
     return Design(
         formula=parsed,
-        outcome_name=render(parsed.outcome),
-        outcome=outcome,
+        outcome_name=render(left),
+        outcome=_own(made.values),
         matrix=matrix,
         layout=layout,
         used=np.flatnonzero(keep),
         dropped=dropped,
         missing=missing,
         collinear=collinear,
-        random=tuple(_random_block(term, side, coding, rows) for term, side, coding in blocks),
+        random=tuple(_random_block(*part, rows) for part in parts),
+        weights=None if made.weights is None else _own(made.weights),
+        offset=shift,
+        outcome_levels=made.levels,
+        notes=made.notes,
     )
 
 
-def group_codes(columns: Sequence[str], data: pd.DataFrame) -> tuple[Codes, tuple[str, ...]]:
-    """Codes and level texts of a grouping by one column or by the combinations of several (`a:b`)."""
-    codes, levels = level_codes(data, columns[0])
-    for column in columns[1:]:
-        other, other_levels = level_codes(data, column)
-        pairs, codes = np.unique(codes * len(other_levels) + other, return_inverse=True)
-        levels = tuple(
-            f"{levels[p // len(other_levels)]}:{other_levels[p % len(other_levels)]}" for p in pairs
-        )
-    return codes, levels
+def _read(
+    formula: str, *, weights: str | None, offset: str | None, allow_offset: bool
+) -> tuple[Formula, Node]:
+    """The formula and its left side, once the arguments are of the right kind and fit together."""
+    for argument, value in (("weights", weights), ("offset", offset)):
+        if value is not None and not isinstance(value, str):
+            raise SpecError(f"{argument}= is the name of a column or None, not a {type(value).__name__}.")
+    parsed = parse_formula(formula)
+    if parsed.outcome is None:
+        raise DesignError('The formula has no outcome before "~".')
+    if parsed.offsets and not allow_offset:
+        raise FormulaError("This model has no offset: leave offset() out of the formula.")
+    if weights is not None and parsed.outcome == Name(weights):
+        raise DesignError(f"Column {weights} is both the outcome and the weights.")
+    if offset in {name.name for name in columns_of(parsed.outcome)}:
+        raise DesignError(f"Column {offset} is both part of the outcome and the offset.")
+    return parsed, parsed.outcome
+
+
+def _rows(names: Sequence[str], data: pd.DataFrame, keep: Mask) -> pd.DataFrame:
+    """The rows to keep; nothing is copied when these are all."""
+    return data if keep.all() else data.loc[keep, list(names)]
+
+
+def _finite_rows(names: Sequence[str], data: pd.DataFrame, keep: Mask) -> pd.DataFrame:
+    """Complete and finite rows, on which the search for further problems goes on."""
+    for mask in infinite_masks(names, data).values():
+        keep = keep & ~mask
+    return _rows(names, data, keep)
 
 
 def _complete_rows(names: Sequence[str], data: pd.DataFrame) -> tuple[Mask, dict[str, int], dict[str, int]]:
@@ -208,79 +275,76 @@ def _no_rows(n: int, missing: Mapping[str, int]) -> str:
     return f"No complete row among {n}" + (f": {counts}." if counts else ".")
 
 
-def _outcome(node: Node, rows: pd.DataFrame, problems: list[str]) -> Floats:
-    """Values of the left side; adds to `problems` instead of raising."""
+def _weights(name: str, rows: pd.DataFrame, problems: list[str]) -> Floats:
+    """Prior weights; adds to `problems` instead of raising."""
     try:
-        return numeric_values(rows, node.name) if isinstance(node, Name) else finite_values(node, rows)
+        values = numeric_values(rows, name)
+    except DesignError as error:
+        problems.append(f"Weights: {error}")
+        return np.ones(len(rows))
+    zero, negative = int(np.sum(values == 0)), int(np.sum(values < 0))
+    if zero or negative:
+        problems.append(
+            f"Weights: column {name} is zero in {zero} and negative in {negative} of {len(values)} rows; "
+            "weights are above 0. Leave rows of weight zero out of the data."
+        )
+        return np.where(values > 0, values, 1.0)
+    if not computable(values.max()) or not computable(values.min()):
+        problems.append(too_large([name]))
+    return values
+
+
+def _outcome(
+    node: Node, rows: pd.DataFrame, kind: str, weights: Floats | None, problems: list[str]
+) -> Outcome:
+    """The left side; adds to `problems` instead of raising."""
+    try:
+        made = read_outcome(node, rows, kind=kind, weights=weights)
     except DesignError as error:
         problems.append(f"Outcome: {error}")
-        return np.zeros(len(rows))
+        return Outcome(np.zeros(len(rows)))
+    if not computable(np.abs(made.values).max()):
+        problems.append(too_large([render(node)]))
+    return made
 
 
-def _computable(largest: float) -> bool:
-    """Whether squares and sums of squares of values up to this size can be held."""
-    return bool(largest == 0 or 1 / LARGEST < largest < LARGEST)
-
-
-def _too_large(names: Sequence[str]) -> str:
-    return f"Values too large or too small to compute with in: {', '.join(names)}. Rescale them."
-
-
-def _learn(side: Formula, rows: pd.DataFrame, problems: list[str]) -> dict[Node, Coding]:
-    """Codings of all factors; adds to `problems` instead of raising."""
-    codings: dict[Node, Coding] = {}
-    for factor in factors_of(side):
+def _offset(formula: Formula, column: str | None, rows: pd.DataFrame, problems: list[str]) -> Floats | None:
+    """Sum of all offsets, `None` without any; adds to `problems` instead of raising."""
+    nodes = [*formula.offsets, *([] if column is None else [Name(column)])]
+    total = np.zeros(len(rows))
+    for node in nodes:
         try:
-            codings[factor] = learn_coding(factor, rows)
+            total += finite_values(node, rows)
         except DesignError as error:
-            problems.append(str(error))
-    seen: dict[str, Node] = {}
-    for factor, coding in codings.items():
-        if isinstance(coding, CategoricalCoding) and seen.setdefault(coding.column, factor) != factor:
-            problems.append(f"Column {coding.column} is coded in two ways: use one C() for it.")
-    return codings
+            problems.append(f"Offset: {error}")
+    if not computable(np.abs(total).max()):
+        problems.append(too_large([render(node) for node in nodes]))
+    return total if nodes else None
 
 
-def _fixed_part(
-    side: Formula, codings: Mapping[Node, Coding], rows: pd.DataFrame
-) -> tuple[Layout, Floats, tuple[str, ...]]:
-    """Layout, matrix of full rank, and names of the columns left out as collinear."""
-    layout, matrix = _all_columns(side, codings, rows)
-    if not layout.columns:
-        raise DesignError("The formula has neither an intercept nor a covariate.")
-    kept = independent_columns(matrix)
-    if len(kept) == 0:
-        raise DesignError("Every covariate is 0 in all rows used.")
-    if len(kept) == matrix.shape[1]:
-        return layout, matrix, ()
-    gone = sorted(set(range(matrix.shape[1])) - set(kept.tolist()))
-    collinear = tuple(layout.columns[i] for i in gone)
-    return make_layout(side, codings, layout.full, kept.tolist()), matrix[:, kept], collinear
-
-
-def _all_columns(side: Formula, codings: Mapping[Node, Coding], rows: pd.DataFrame) -> tuple[Layout, Floats]:
-    """Layout and matrix with every column, refused if it cannot fit in memory or is not finite."""
-    full = full_flags(side, codings)
-    layout = make_layout(side, codings, full, None)
-    size = len(layout.columns) * len(rows) * 8
-    if size > MAX_BYTES:
-        raise DesignError(
-            f"The matrix would have {len(layout.columns)} columns and {len(rows)} rows ({size / 1e9:.0f} "
-            "GB). A column with that many levels belongs in a random effect, (1 | column)."
-        )
-    blocks = {f: {flag: codings[f].encode(rows, full=flag) for flag in layout.needed(f)} for f in codings}
-    matrix = assemble(side, full, blocks, len(rows))
-    largest = np.abs(matrix).max(axis=0)
-    bad = [name for name, size in zip(layout.columns, largest, strict=True) if not _computable(size)]
-    if bad:
-        raise DesignError(_too_large(bad))
-    return layout, matrix
+def _grouping(term: RandomTerm, rows: pd.DataFrame, problems: list[str]) -> tuple[Codes, Levels] | None:
+    """Codes and levels of one grouping; adds to `problems` instead of raising."""
+    try:
+        codes, levels = grouping(term.group, rows)
+    except DesignError as error:
+        problems.append(str(error))
+        return None
+    return codes, levels
 
 
 def _random_block(
-    term: RandomTerm, side: Formula, codings: Mapping[Node, Coding], rows: pd.DataFrame
+    term: RandomTerm,
+    side: Formula,
+    codings: Mapping[Node, Coding],
+    groups: tuple[Codes, Levels] | None,
+    rows: pd.DataFrame,
 ) -> RandomBlock:
     """Codes and matrix of one random-effects term."""
-    codes, levels = group_codes(term.group, rows)
-    layout, matrix = _all_columns(side, codings, rows)
-    return RandomBlock(term.label, codes, levels, matrix, layout, term.correlated)
+    assert groups is not None, "a grouping with problems has raised"
+    layout, matrix = all_columns(side, codings, rows)
+    return RandomBlock(term.label, *groups, matrix, layout, term.correlated)
+
+
+def _own(values: Floats) -> Floats:
+    """A contiguous copy, so that no array of the design is the user's own."""
+    return np.array(values, dtype=np.float64, order="C")

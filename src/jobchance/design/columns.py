@@ -51,15 +51,19 @@ def is_categorical(data: pd.DataFrame, name: str) -> bool:
     DesignError
         The column holds dates, lists or a mixture of kinds.
     """
-    series = data[name]
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return True
-    kind = pd.api.types.infer_dtype(series, skipna=True)
+    kind = column_kind(data[name])
     if kind in _TEXTS:
         return True
     if kind in _NUMBERS:
         return False
     raise DesignError(f"Column {name} holds {kind} values; a model needs numbers, text or true/false.")
+
+
+def column_kind(series: pd.Series) -> str:
+    """What a column holds, in the words of `pandas.api.types.infer_dtype`."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return "categorical"
+    return str(pd.api.types.infer_dtype(series, skipna=True))
 
 
 def numeric_values(data: pd.DataFrame, name: str) -> Floats:
@@ -71,7 +75,9 @@ def numeric_values(data: pd.DataFrame, name: str) -> Floats:
         The column is text or categorical, or holds whole numbers beyond floating point.
     """
     series = data[name]
-    if is_categorical(data, name) and pd.api.types.infer_dtype(series, skipna=True) != "boolean":
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "fiub":
+        return series.to_numpy(dtype=np.float64)
+    if is_categorical(data, name) and column_kind(series) != "boolean":
         raise DesignError(f"Column {name} is categorical, but stands where a number is needed.")
     missing = series.isna().to_numpy()
     values = np.full(len(series), np.nan)
@@ -82,21 +88,28 @@ def numeric_values(data: pd.DataFrame, name: str) -> Floats:
     return values
 
 
-def level_codes(data: pd.DataFrame, name: str) -> tuple[Codes, tuple[str, ...]]:
-    """Level number by row (-1 = missing) and the text of the levels that occur, in their order.
+def value_codes(data: pd.DataFrame, name: str) -> tuple[Codes, pd.Index]:
+    """Number of each row's value (-1 = missing) and the values that occur, in their order.
 
     Categorical columns keep the order of their categories; numbers are in numerical, texts in alphabetical
     order, and false comes before true.
     """
     series = data[name]
     if isinstance(series.dtype, pd.CategoricalDtype):
-        codes, used = series.cat.codes.to_numpy(dtype=np.int64), series.cat.categories
-        present = np.unique(codes[codes >= 0])
-        renumber = np.full(len(used) + 1, -1, dtype=np.int64)
+        codes, categories = series.cat.codes.to_numpy(dtype=np.int64), series.cat.categories
+        counts = np.bincount(codes + 1, minlength=len(categories) + 1)[1:]
+        present = np.flatnonzero(counts)
+        renumber = np.full(len(categories) + 1, -1, dtype=np.int64)
         renumber[present] = np.arange(len(present))
-        return renumber[codes], tuple(level_text(used[i]) for i in present)
-    raw, uniques = pd.factorize(series, sort=True)
-    return raw.astype(np.int64), tuple(level_text(value) for value in uniques)
+        return renumber[codes], categories[present]
+    raw, values = pd.factorize(series, sort=True)
+    return raw.astype(np.int64, copy=False), pd.Index(values)
+
+
+def level_codes(data: pd.DataFrame, name: str) -> tuple[Codes, tuple[str, ...]]:
+    """Level number by row (-1 = missing) and the text of the levels that occur; see `value_codes`."""
+    codes, values = value_codes(data, name)
+    return codes, tuple(level_text(value) for value in values)
 
 
 def level_text(value: object) -> str:
@@ -111,13 +124,20 @@ def missing_masks(names: Iterable[str], data: pd.DataFrame) -> dict[str, Mask]:
     return {name: data[name].isna().to_numpy(dtype=bool) for name in dict.fromkeys(names)}
 
 
+def infinite_masks(names: Iterable[str], data: pd.DataFrame) -> dict[str, Mask]:
+    """Which rows are infinite, by numeric column that has any."""
+    masks = {}
+    for name in dict.fromkeys(names):
+        series = data[name]
+        loose = series.dtype == object and column_kind(series) in ("floating", "mixed-integer-float")
+        if loose or pd.api.types.is_float_dtype(series.dtype):
+            masks[name] = np.isinf(numeric_values(data, name))
+    return {name: mask for name, mask in masks.items() if mask.any()}
+
+
 def infinite_counts(names: Iterable[str], data: pd.DataFrame) -> dict[str, int]:
     """Number of infinite values in each numeric column that has any."""
-    counts = {}
-    for name in dict.fromkeys(names):
-        if pd.api.types.is_float_dtype(data[name].dtype):
-            counts[name] = int(np.isinf(numeric_values(data, name)).sum())
-    return {name: count for name, count in counts.items() if count}
+    return {name: int(mask.sum()) for name, mask in infinite_masks(names, data).items()}
 
 
 def counted(n: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jobchance.design.arithmetic import check_factor
+from jobchance.design.arithmetic import check_factor, check_placed
 from jobchance.design.nodes import (
     Bar,
     Call,
@@ -71,13 +71,15 @@ class Formula:
     text : str
         As written.
     outcome : Node or None
-        Left side: a column, `log(column)` or `I(arithmetic)`.
+        Left side: a column, `log(column)`, `I(arithmetic)` or `cbind(successes, failures)`.
     intercept : bool
         Whether the fixed part has an intercept.
     terms : tuple of Term
         Fixed terms, main effects before interactions; a term is a tuple of factors.
     random : tuple of RandomTerm
         Random-effects terms, nested groupings already expanded.
+    offsets : tuple of Node
+        What stands in `offset()`: known parts of the linear predictor, to be summed.
     """
 
     text: str
@@ -85,6 +87,7 @@ class Formula:
     intercept: bool
     terms: tuple[Term, ...]
     random: tuple[RandomTerm, ...]
+    offsets: tuple[Node, ...] = ()
 
     @property
     def fixed(self) -> Formula:
@@ -97,6 +100,7 @@ class Formula:
         nodes = [
             *([self.outcome] if self.outcome else []),
             *(factor for term in self.terms for factor in term),
+            *self.offsets,
         ]
         nodes += [factor for random in self.random for term in random.terms for factor in term]
         names = [name.name for node in nodes for name in columns_of(node)]
@@ -107,7 +111,8 @@ def parse_formula(text: str) -> Formula:
     """Read a model formula; no code is evaluated and no data are needed.
 
     Fixed part: `+`, `-`, `:`, `*`, `/`, `^n`, parentheses, `0`/`1`, `C(x, ref="level")`, `I(arithmetic)`,
-    `log(x)`, `poly(x, 2)`, `spline(x, df=4)`. Random part: `(1 + x | g)`, `(x || g)`, `(1 | a/b)`.
+    `log(x)`, `poly(x, 2)`, `spline(x, df=4)`, `offset(z)`. Random part: `(1 + x | g)`, `(x || g)`,
+    `(1 | a/b)`. Left side: a column, `log()`, `I()` or `cbind(successes, failures)`.
 
     Parameters
     ----------
@@ -121,7 +126,8 @@ def parse_formula(text: str) -> Formula:
     Raises
     ------
     FormulaError
-        The text is outside the grammar; the message shows the place with a caret.
+        The text is outside the grammar, or an effect varies by the same grouping in two random terms; the
+        message shows the place with a caret.
 
     References
     ----------
@@ -139,11 +145,12 @@ def parse_formula(text: str) -> Formula:
     expander = _Expander(text)
     if left is not None:
         expander.check_outcome(left)
-    intercept, terms, bars = expander.top(right)
+    side = expander.top(right)
     if left is not None:
         expander.check_apart(left, right)
-    random = tuple(term for bar in bars for term in expander.random(bar))
-    return Formula(text, left, intercept, terms, random)
+    random = tuple(term for bar in side.bars for term in expander.random(bar))
+    offsets = tuple(call.arguments[0] for call in side.offsets)
+    return Formula(text, left, side.intercept, side.terms, random, offsets)
 
 
 def one_side(intercept: bool, terms: tuple[Term, ...]) -> Formula:
@@ -157,21 +164,37 @@ def term_label(term: Term) -> str:
     return ":".join(render(factor) for factor in term)
 
 
+@dataclass(frozen=True)
+class _Side:
+    """A right side, or the effects before a bar; terms by rising degree."""
+
+    intercept: bool
+    terms: tuple[Term, ...]
+    bars: list[Bar]
+    offsets: list[Call]
+
+
 class _Expander:
-    """Turns nodes into sets of terms; holds the text for messages."""
+    """Turns nodes into sets of terms; holds the text for messages and which effects vary by what."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.work = 0
+        self.varying: set[tuple[frozenset[str], frozenset[Node]]] = set()
 
-    def top(self, node: Node) -> tuple[bool, tuple[Term, ...], list[Bar]]:
-        """Intercept, terms by rising degree, and random terms of one side."""
-        intercept, terms, bars = True, _Terms(), []
+    def top(self, node: Node) -> _Side:
+        """Take one side apart at its plus and minus signs."""
+        intercept, terms, bars, offsets = True, _Terms(), list[Bar](), list[Call]()
         for sign, item in node.items if isinstance(node, Sum) else ((1, node),):
             if isinstance(item, Bar):
                 if sign < 0:
                     raise self.error(item, "a random-effects term cannot be subtracted")
                 bars.append(item)
+            elif isinstance(item, Call) and item.function == "offset":
+                check_placed(item, self.text)
+                if sign < 0 or item in offsets:
+                    raise self.error(item, "an offset cannot be subtracted or stand here twice")
+                offsets.append(item)
             elif isinstance(item, Number):
                 if item.value not in (0, 1):
                     raise self.error(
@@ -180,7 +203,7 @@ class _Expander:
                 intercept = (item.value == 1) == (sign > 0)
             else:
                 self.combine(terms, self.expand(item), sign, item)
-        return intercept, tuple(sorted(terms.values(), key=len)), bars
+        return _Side(intercept, tuple(sorted(terms.values(), key=len)), bars, offsets)
 
     def expand(self, node: Node) -> _Terms:
         """The set of terms that a node stands for."""
@@ -270,10 +293,12 @@ class _Expander:
 
     def random(self, bar: Bar) -> list[RandomTerm]:
         """One random term for each grouping that the right of the bar stands for."""
-        intercept, terms, inner = self.top(bar.effects)
-        if inner:
-            raise self.error(inner[0], "random-effects terms cannot be nested in each other")
-        if not intercept and not terms:
+        side = self.top(bar.effects)
+        if side.bars:
+            raise self.error(side.bars[0], "random-effects terms cannot be nested in each other")
+        if side.offsets:
+            raise self.error(side.offsets[0], "an offset is the same for every group and stands outside")
+        if not side.intercept and not side.terms:
             raise self.error(bar, "no effect stands before the bar; write (1 | group)")
         groups = self.expand(bar.group).values()
         for group in groups:
@@ -281,17 +306,39 @@ class _Expander:
                 if not isinstance(factor, Name):
                     raise self.error(factor, "a grouping is a column, a/b or a:b")
         names = [tuple(f.name for f in group if isinstance(f, Name)) for group in groups]
-        return [RandomTerm(intercept, terms, group, bar.correlated) for group in names]
+        made = [RandomTerm(side.intercept, side.terms, group, bar.correlated) for group in names]
+        for term in made:
+            self.check_once(term, bar)
+        return made
+
+    def check_once(self, term: RandomTerm, bar: Bar) -> None:
+        """An effect varies by a grouping in one term only: the variances of two cannot be told apart."""
+        for effect in [*([()] if term.intercept else []), *term.terms]:
+            key = frozenset(term.group), frozenset(effect)
+            if key in self.varying:
+                what = f"the effect of {term_label(effect)}" if effect else "the intercept"
+                raise self.error(
+                    bar, f"{what} varies by {term.label} in two random terms; leave it out of one of them"
+                )
+            self.varying.add(key)
 
     def check_outcome(self, node: Node) -> None:
-        """The left side is one column, `log()` or `I()`."""
+        """The left side is one column, `log()`, `I()` or `cbind()`."""
+        if isinstance(node, Call) and node.function == "cbind":
+            check_placed(node, self.text)
+            return
         if not isinstance(node, Name) and not (isinstance(node, Call) and node.function in ("I", "log")):
-            raise self.error(node, "the outcome is one column, log(column) or I(arithmetic)")
+            raise self.error(
+                node,
+                "the outcome is one column, log(column), I(arithmetic) or cbind(successes, failures)",
+            )
         check_factor(node, self.text)
 
     def check_apart(self, left: Node, right: Node) -> None:
-        """No column stands on both sides."""
-        outcome = {name.name for name in columns_of(left)}
+        """No column stands on both sides; the number of trials in `cbind(s, trials - s)` may."""
+        counts = left.arguments if isinstance(left, Call) and left.function == "cbind" else (left,)
+        alone = (counts[0], *(node for node in counts[1:] if isinstance(node, Name)))
+        outcome = {name.name for node in alone for name in columns_of(node)}
         for name in columns_of(right):
             if name.name in outcome:
                 raise self.error(

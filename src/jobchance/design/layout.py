@@ -186,9 +186,8 @@ def assemble(
     """All columns: the intercept, then each term as the row-wise product of its factors."""
     parts = [np.ones((n, 1))] if formula.intercept else []
     for term, flags in zip(formula.terms, full, strict=True):
-        product = np.ones((n, 1))
-        for factor, flag in zip(term, flags, strict=True):
-            block = blocks[factor][flag]
+        product, *others = (blocks[factor][flag] for factor, flag in zip(term, flags, strict=True))
+        for block in others:
             product = (block[:, :, None] * product[:, None, :]).reshape(n, -1)
         parts.append(product)
     return np.hstack(parts) if parts else np.empty((n, 0))

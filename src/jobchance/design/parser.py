@@ -14,13 +14,13 @@ from jobchance.design.syntax import Token, complaint, tokenise
 
 MAX_DEPTH = 40
 FUNCTIONS = ("C", "I", "log", "poly", "spline")
+PLACED = ("cbind", "offset")  # each has one place where it may stand
 _INSTEAD = {
     "factor": "C",
     "ns": "spline",
     "bs": "spline",
     "cr": "spline",
     "np": "log(x) and I() without a module name",
-    "offset": "the argument offset= of the model",
     "Q": "backticks around the name, `my column`",
 }
 
@@ -134,7 +134,7 @@ class _Parser:
         return node
 
     def call(self, name: Token) -> Node:
-        if name.value not in FUNCTIONS:
+        if name.value not in (*FUNCTIONS, *PLACED):
             raise complaint(self.text, name.at, _unknown_function(name.value))
         opening = self.take()
         self.deeper()
@@ -206,5 +206,5 @@ def _unknown_function(name: str) -> str:
     known = f"known are {', '.join(f + '()' for f in FUNCTIONS)}"
     if name in _INSTEAD:
         return f"{name}() is not a function here; use {_INSTEAD[name]} ({known})"
-    near = get_close_matches(name[:40], FUNCTIONS, n=1)
+    near = get_close_matches(name[:40], (*FUNCTIONS, *PLACED), n=1)
     return f"{name[:40]}() is not a function here; {known}" + (f". Did you mean {near[0]}()?" if near else "")

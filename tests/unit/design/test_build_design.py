@@ -234,8 +234,9 @@ def test_duplicate_columns_are_refused(data):
 
 def test_random_blocks(data):
     data.loc[0, "g"] = None
-    design = build_design("y ~ x + (1 + x | g) + (1 | g/edu)", data)
+    design = build_design("y ~ x + (1 + x | g) + (0 + z | g) + (1 | g:edu)", data)
     first, second, third = design.random
+    assert second.layout.columns == ("z",)
     assert design.groups == {"g": 3, "g:edu": 9}
     assert (first.group, first.layout.columns, first.matrix.shape) == ("g", ("(Intercept)", "x"), (N - 1, 2))
     assert [first.levels[code] for code in first.codes] == data["g"].iloc[1:].tolist()
