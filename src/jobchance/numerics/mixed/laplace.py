@@ -1,0 +1,265 @@
+"""Generalised linear and ordinal mixed models: the Laplace approximation with its exact gradient.
+
+eta = offset + X beta + Z Lambda u. At given parameters the modes u maximise sum l(eta) - u'u/2 by Newton's method; the
+criterion is -2 sum l + u'u + log|M| at the modes, M = I + Lambda'Z'WZ Lambda, W = -d2 l/d eta2 (observed information).
+Its gradient includes the way the modes, and W through them, follow the parameters. r = dl/d eta, W1 = dW/d eta,
+c = leverages. Tierney & Kadane (1986), JASA 81; Bates et al. (2015), J. Stat. Softw. 67(1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobchance.errors import EstimationError
+from jobchance.numerics.mixed import families
+from jobchance.numerics.mixed.arrow import Arrow, Layout
+from jobchance.numerics.mixed.block import Block, RowIndex, Slots
+from jobchance.numerics.mixed.pool import Pool
+from jobchance.numerics.mixed.relative import Template, relative_factors
+from jobchance.numerics.mixed.search import OutOfDomain
+
+Floats = NDArray[np.float64]
+
+MODE_TOLERANCE = 1e-16
+MAX_STEPS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class LaplaceGradient:
+    """A block's part of the derivatives by Lambda (mt, mt), thresholds (K,) and beta (p,)."""
+
+    factors: Floats
+    alpha: Floats
+    beta: Floats
+
+
+class LaplaceBlock:
+    """Rows of a generalised linear or ordinal mixed model, with the modes of its eliminated levels."""
+
+    def __init__(
+        self,
+        index: RowIndex,
+        z: Floats,
+        slots: Slots,
+        layout: Layout,
+        *,
+        family: int,
+        X: Floats,
+        y: Floats,
+        w: Floats,
+        offset: Floats,
+    ) -> None:
+        self.block = Block(index, z, slots, layout)
+        self.family, self.X, self.y, self.w, self.offset = family, X, y, w, offset
+        self.u1 = np.zeros(self.block.shape1)
+        self.r, self.W = np.zeros(len(y)), np.zeros(len(y))
+        self.alpha = np.zeros(0)
+
+    def reset(self) -> None:
+        """Modes back to zero."""
+        self.u1 = np.zeros(self.block.shape1)
+
+    def begin(self, factors: list[Floats], alpha: Floats, beta: Floats, ur: Floats) -> float:
+        """New parameters at the present modes; returns the block's part of -sum l + u'u/2."""
+        self.block.set_factor(self.block.slots.joined(factors))
+        self.alpha, self.fixed = alpha, self.offset + self.X @ beta
+        return self._at(self.u1, ur)
+
+    def _at(self, u1: Floats, ur: Floats) -> float:
+        """Part of -sum l + u'u/2 at the effects given, keeping eta, r and W."""
+        self.eta = self.block.linear_predictor(self.fixed, u1, ur)
+        loglik = families.fused(self.family, self.eta, self.y, self.w, self.alpha, self.r, self.W)
+        return float(0.5 * np.vdot(u1, u1) - loglik)
+
+    def ascent(self) -> Floats:
+        """Block's part of the derivative of the penalised log-likelihood by the remaining effects."""
+        self.g1, gr = self.block.transpose_sums(self.r)
+        self.g1 -= self.u1
+        return gr
+
+    def weigh(self, into: Floats | None) -> tuple[float, Floats | None]:
+        """Eliminate the block's levels at the present W; see `Block.weigh`."""
+        store = None if into is not None else np.zeros(self.block.layout.size)
+        return self.block.weigh(self.W, into if store is None else store), store
+
+    def forward(self) -> Floats:
+        """Block's part of the right side of S for the Newton step."""
+        right = np.zeros((self.block.layout.q, 1))
+        self.t1 = self.block.forward(self.g1[:, :, None], right)
+        return right[:, 0]
+
+    def backward(self, dr: Floats) -> float:
+        """Newton step of the eliminated levels; returns its part of g'd."""
+        self.d1 = self.block.backward(self.t1, dr[:, None])[:, :, 0]
+        return float(np.vdot(self.g1, self.d1))
+
+    def attempt(self, step: float, ur: Floats) -> float:
+        """Objective of the modes after a step; `accept` keeps it."""
+        self.proposed = self.u1 + step * self.d1
+        return self._at(self.proposed, ur)
+
+    def accept(self) -> None:
+        """Keep the last step."""
+        self.u1 = self.proposed
+
+    def settle(self) -> None:
+        """Third derivatives at the modes."""
+        self.W1 = np.empty_like(self.W)
+        families.derivatives3(self.family, self.eta, self.y, self.w, self.alpha, self.r, self.W, self.W1)
+
+    def implicit(self, inverse: Floats) -> tuple[Floats, Floats]:
+        """Leverages, and the right side of M b = Lambda'Z'(W1 c) left for S."""
+        self.c, self.T, self.inverse_diagonal = self.block.leverage(self.W, inverse)
+        self.sv = self.W1 * self.c
+        g1, right = self.block.transpose_sums(self.sv)
+        right = right[:, None]
+        self.t1 = self.block.forward(g1[:, :, None], right)
+        return right[:, 0]
+
+    def gradient(self, ur: Floats, br: Floats) -> LaplaceGradient:
+        """Block's part of the gradient; `br` are the remaining elements of b."""
+        block = self.block
+        b1 = block.backward(self.t1, br[:, None])[:, :, 0]
+        at = block.linear_predictor(np.zeros(block.n), b1, br)
+        k = self.sv - self.W * at - 2.0 * self.r
+        T = 2.0 * self.T + block.outer_sums(k, self.u1, ur) + block.outer_sums(self.r, b1, br)
+        return LaplaceGradient(T, self._by_threshold(at), self.X.T @ k)
+
+    def _by_threshold(self, at: Floats) -> Floats:
+        """Derivative by the thresholds."""
+        K = len(self.alpha)
+        if not K:
+            return self.alpha
+        la, lb, ra, rb, wa, wb = (np.zeros(len(self.y)) for _ in range(6))
+        families.threshold_derivatives(
+            self.family, self.eta, self.y, self.alpha, self.w, la, lb, ra, rb, wa, wb
+        )
+        answer = self.y.astype(np.int64)
+        upper = np.bincount(answer, -2.0 * la + self.c * wa + at * ra, K + 1)
+        lower = np.bincount(answer, -2.0 * lb + self.c * wb + at * rb, K + 1)
+        return upper[:-1] + lower[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class LaplaceState:
+    """Criterion and gradient at one point, the latter by theta, thresholds and beta."""
+
+    value: float
+    by_theta: Floats
+    by_alpha: Floats
+    by_beta: Floats
+
+
+class LaplaceProblem:
+    """Criterion of a generalised linear or ordinal mixed model.
+
+    Parameters
+    ----------
+    pool : Pool of LaplaceBlock
+        All rows.
+    layout : Layout
+        Places in S.
+    slots, templates : Slots, tuple of Template
+        The factors in engine order.
+    """
+
+    def __init__(self, pool: Pool, layout: Layout, slots: Slots, templates: tuple[Template, ...]) -> None:
+        self.pool, self.slots, self.templates = pool, slots, templates
+        self.arrow = Arrow(layout)
+        self.ur = np.zeros(layout.q)
+        self.factored_at: Floats | None = None
+        self.n_evaluations = self.n_factorisations = 0
+
+    def evaluate(self, theta: Floats, alpha: Floats, beta: Floats) -> LaplaceState:
+        """Modes, criterion and gradient.
+
+        Raises
+        ------
+        OutOfDomain
+            Thresholds that do not increase, or no modes there.
+        """
+        self.n_evaluations += 1
+        if len(alpha) and not (np.diff(alpha) > 0).all():
+            raise OutOfDomain
+        factors = relative_factors(self.templates, theta)
+        objective = self._modes(factors, theta, alpha, beta)
+        self.pool.call("settle")
+        logdet = self._factor()
+        inverse = self.arrow.inverse()
+        right = np.sum(self.pool.call("implicit", inverse), axis=0)
+        br = self.arrow.solve(right)
+        parts: list[LaplaceGradient] = self.pool.call("gradient", self.ur, br)
+        T = np.sum([part.factors for part in parts], axis=0)
+        made = [t.gather(G) for t, G in zip(self.templates, self.slots.split(T), strict=True)]
+        self.inverse = inverse
+        return LaplaceState(
+            2.0 * objective + logdet,
+            np.concatenate(made),
+            np.sum([part.alpha for part in parts], axis=0),
+            np.sum([part.beta for part in parts], axis=0),
+        )
+
+    def _factor(self) -> float:
+        """Factor M at the present weights; returns log|M|."""
+        self.n_factorisations += 1
+        self.arrow.clear()
+        parts = self.pool.call("weigh", self.arrow.store if self.pool.shares_memory else None)
+        self.arrow.add([store for _, store in parts])
+        self.arrow.factor()
+        return sum(logdet for logdet, _ in parts) + self.arrow.logdet
+
+    def _modes(self, factors: list[Floats], theta: Floats, alpha: Floats, beta: Floats) -> float:
+        """Newton's method for u, with the last factor of M for as long as it serves; returns the objective."""
+        ur = self.ur
+        objective = self._total("begin", ur, factors, alpha, beta, ur)
+        if not np.isfinite(objective):
+            self.pool.call("reset")
+            ur = self.ur = np.zeros_like(ur)
+            objective = self._total("begin", ur, factors, alpha, beta, ur)
+        stale = self.factored_at is None or not _near(theta, self.factored_at)
+        before = np.inf
+        for _ in range(MAX_STEPS):
+            gr = np.sum(self.pool.call("ascent"), axis=0) - ur
+            if stale:
+                self._factor()
+                self.factored_at = theta.copy()
+            right = gr + np.sum(self.pool.call("forward"), axis=0)
+            dr = self.arrow.solve(right)
+            decrement = float(gr @ dr) + sum(self.pool.call("backward", dr))
+            if not np.isfinite(decrement):
+                raise OutOfDomain
+            objective, step = self._line(objective, ur, dr, decrement)
+            ur = self.ur = ur + step * dr
+            self.pool.call("accept")
+            if decrement < MODE_TOLERANCE or (decrement < 1e-10 and decrement > 0.5 * before):
+                return objective
+            stale = decrement > 0.02 * before or step < 1.0 or (decrement > 1e-2)
+            before = decrement
+        raise EstimationError(
+            "The modes of the random effects were not found: rescale covariates, or look for levels whose rows "
+            "all have the same outcome."
+        )
+
+    def _total(self, method: str, ur: Floats, *arguments: object) -> float:
+        """Objective of the modes: blocks' parts and the penalty of the remaining effects."""
+        return float(sum(self.pool.call(method, *arguments)) + 0.5 * ur @ ur)
+
+    def _line(self, objective: float, ur: Floats, dr: Floats, decrement: float) -> tuple[float, float]:
+        """Halve the step until the objective does not rise beyond rounding."""
+        step, slack = 1.0, 1e-11 * (1.0 + abs(objective))
+        while True:
+            proposed = ur + step * dr
+            made = self._total("attempt", proposed, step, proposed)
+            if made <= objective + slack - 1e-4 * step * min(decrement, 1e300) * (decrement > slack):
+                return made, step
+            step /= 2.0
+            if step < 1e-8:
+                raise OutOfDomain
+
+
+def _near(a: Floats, b: Floats) -> bool:
+    """Whether a factor of M made at theta = b is still a good guide at a."""
+    return bool(np.abs(a - b).max(initial=0.0) <= 0.05 * (0.1 + np.abs(b).max(initial=0.0)))
