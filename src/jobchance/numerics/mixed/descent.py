@@ -30,7 +30,7 @@ def line_search(
         if point is None:
             a_high, upper = a, None
         else:
-            change, slope = _change(start, point, a * d, noise), float(point.gradient @ d)
+            change, slope = change_between(start, point, a * d, noise), float(point.gradient @ d)
             if change > ENOUGH * a * s0:
                 a_high, upper = a, point
             elif slope < STEEP * s0:
@@ -56,7 +56,7 @@ def update_inverse(B: Floats, old: Point, new: Point, *, first: bool) -> Floats:
     return updated
 
 
-def _change(old: Point, new: Point, step: Floats, noise: float) -> float:
+def change_between(old: Point, new: Point, step: Floats, noise: float) -> float:
     """Change of the value from `old` to `new`, by the gradients where rounding hides it."""
     change = new.value - old.value
     if abs(change) > noise * max(abs(old.value), abs(new.value)):
@@ -74,7 +74,7 @@ def _next_step(
     if upper is None:
         return a_low + 0.25 * width
     s_low, s_high = float(lower.gradient @ d), float(upper.gradient @ d)
-    mean = _change(lower, upper, width * d, noise) / width
+    mean = change_between(lower, upper, width * d, noise) / width
     bend = s_low + s_high - 3.0 * mean
     root = np.sqrt(max(bend * bend - s_low * s_high, 0.0))
     below = s_high - s_low + 2.0 * root

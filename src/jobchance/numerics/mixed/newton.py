@@ -127,11 +127,12 @@ def measure_curvature(
 ) -> Curvature | None:
     """Difference the gradient along each axis, `step` standard errors away; None where an axis has no room.
 
-    `guess` is an inverse Hessian that sets the standard errors, kept within reach of those of `L`.
+    `guess` is an inverse Hessian that sets the standard errors where they are shorter than those of `L`.
     """
-    unit = 1.0 / np.sqrt(np.diag(np.linalg.inv(L @ L.T)))
-    believed = np.sqrt(np.maximum(np.diag(np.linalg.pinv(guess, hermitian=True)) / 2.0, 0.0))
-    h = step * np.clip(1.0 / np.maximum(believed, 1e-300), 1e-4 * unit, 10.0 * unit)
+    inverse = np.linalg.inv(L)
+    information = np.linalg.pinv(inverse @ guess @ inverse.T, hermitian=True) / 2.0
+    believed = np.sqrt(np.maximum(np.diag(inverse.T @ information @ inverse), 0.0))
+    h = step / np.maximum(believed, 1.0 / units(L))
     columns, probes = [], []
     for j in range(len(base.x)):
         found = _probe(evaluate, base, j, h[j], central=central)
@@ -143,6 +144,12 @@ def measure_curvature(
     used = np.array([max(abs(p.step) for p in probes if p.index == j) for j in range(len(base.x))])
     well_probed = bool((used * np.sqrt(np.abs(np.diag(raw)) / 2.0) <= 30.0 * step).all())
     return _analyse(base, raw, L, well_probed, tuple(probes))
+
+
+def units(L: Floats) -> Floats:
+    """Standard error of each coordinate, the others held, by the caller's scale."""
+    lengths: Floats = 1.0 / np.linalg.norm(np.linalg.inv(L), axis=0)
+    return lengths
 
 
 def _probe(evaluate: Evaluator, base: Point, j: int, h: float, *, central: bool) -> list[Probe]:

@@ -1,0 +1,223 @@
+"""The search itself: quasi-Newton phase, Hessian, escape from saddles, Newton phase, proof.
+
+Letters as in `newton.py`: g gradient, H Hessian, L scale; B inverse Hessian of the quasi-Newton phase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from jobchance.numerics.mixed.descent import change_between, line_search, update_inverse
+from jobchance.numerics.mixed.newton import (
+    CLEARLY_NEGATIVE,
+    Curvature,
+    Evaluator,
+    Floats,
+    Point,
+    measure_curvature,
+    units,
+)
+from jobchance.numerics.mixed.optimum import NO_ROOM, ROUNDING, SADDLE, Optimum
+
+FAR = 1e8  # units of scale from the start at which the search is called running away
+SNAP = 1e-6  # standard errors from zero under which a coordinate is tried at exactly zero
+FIRST_STEP = 10.0  # units of scale: no longer than this while B is only believed
+
+
+class RunawayError(Exception):
+    """The criterion falls without end along `coordinates`."""
+
+    def __init__(self, coordinates: tuple[int, ...]) -> None:
+        super().__init__()
+        self.coordinates = coordinates
+
+
+@dataclass
+class Search:
+    """State of one search: the current point, the inverse Hessian B and the last measured curvature."""
+
+    evaluate: Evaluator
+    L: Floats
+    point: Point
+    tolerance: float
+    switch: float
+    reach: float
+    noise: float
+    step: float
+    central: bool
+
+    def __post_init__(self) -> None:
+        self.start = self.point.x
+        self.B = self.L @ self.L.T / 2.0
+        self.unit = units(self.L)
+        self.fresh = True  # B is still the caller's
+        self.curvature: Curvature | None = None
+        self.newton_steps: list[Floats] = []
+
+    def run(self) -> Optimum:
+        """Alternate quasi-Newton and Newton phases until the proof stands or nothing moves any more."""
+        stalled, shortest = 0, np.inf
+        while stalled < 2:
+            self._descend()
+            curvature = self._measure()
+            if curvature is None:
+                return self.failed(NO_ROOM)
+            if curvature.negative.any():
+                if self._escape(curvature):
+                    stalled, shortest = 0, np.inf
+                    continue
+                if curvature.lam[0] < -CLEARLY_NEGATIVE:
+                    return self.failed(SADDLE)
+                curvature = replace(curvature, negative=np.zeros_like(curvature.negative))
+            self.curvature = curvature
+            self._watch_runaway(curvature)
+            distance = self._newton(curvature)
+            settled = curvature.settled(self.point.x, reach=self.reach, tolerance=self.tolerance)
+            if distance <= self.tolerance and settled:
+                return self._proved(curvature)
+            stalled = stalled + 1 if distance >= 0.9 * shortest else 0
+            shortest = min(shortest, distance)
+        return self.failed(ROUNDING.format(shortest))
+
+    def _descend(self) -> None:
+        """BFGS steps until the decrease they promise is below `switch`."""
+        while True:
+            d = -self.B @ self.point.gradient
+            if -self.point.gradient @ d / 2.0 < self.switch:
+                return
+            if self.fresh:
+                d *= min(1.0, FIRST_STEP / float(np.abs(d / self.unit).max()))
+            new = line_search(self.evaluate, self.point, d, noise=self.noise)
+            if new is None:
+                return
+            self.B = update_inverse(self.B, self.point, new, first=self.fresh)
+            self.point, self.fresh = new, False
+            far = np.abs(new.x - self.start) / self.unit
+            if far.max() > FAR:
+                raise RunawayError(tuple(np.flatnonzero(far >= 0.1 * far.max()).tolist()))
+
+    def _measure(self) -> Curvature | None:
+        """Hessian at the current point; from here on it sets B."""
+        found = measure_curvature(
+            self.evaluate, self.point, self.B, L=self.L, step=self.step, central=self.central
+        )
+        if found is not None:
+            self.curvature, self.B, self.fresh = found, found.inverse, False
+        return found
+
+    def _escape(self, curvature: Curvature) -> bool:
+        """Leave a saddle; False where the criterion does not fall."""
+        d = curvature.escape(self.point.gradient)
+        new = line_search(self.evaluate, self.point, d, noise=self.noise)
+        if new is None:
+            return False
+        self.point = new
+        self.newton_steps.clear()
+        return True
+
+    def _newton(self, curvature: Curvature) -> float:
+        """Newton steps with one Hessian while each shortens the distance tenfold; the distance reached."""
+        previous = np.inf
+        while True:
+            distance = curvature.distance(self.point.gradient)
+            if distance <= self.tolerance or distance > 0.1 * previous:
+                return distance
+            d = -curvature.inverse @ self.point.gradient
+            new = line_search(self.evaluate, self.point, d, noise=self.noise, tries=6)
+            if new is None:
+                return distance
+            previous, self.point = distance, new
+
+    def _watch_runaway(self, curvature: Curvature) -> None:
+        """Raise where the criterion has all but stopped to bend and is no higher much further out.
+
+        Suspect are a direction that went flat on the way, and Newton steps that do not shorten: towards a
+        minimum they do, along `exp(-x)` they stay one unit long and along `1 / x` they grow.
+        """
+        moved = np.linalg.solve(curvature.M, self.point.x - self.start)
+        gone = curvature.flat & (np.abs(moved) > 5.0)
+        if gone.any():
+            self._look_ahead(curvature.M[:, gone] * moved[gone])
+        d = -curvature.inverse @ self.point.gradient
+        size = float(np.linalg.norm(d / self.unit))
+        if size < 1e-3 or d @ curvature.hessian @ d / 2.0 > 0.01 * size**2 or self._turned(d):
+            self.newton_steps.clear()
+        self.newton_steps.append(d)
+        if len(self.newton_steps) == 3:
+            self._look_ahead(10.0 * d[:, None])
+
+    def _turned(self, d: Floats) -> bool:
+        """Whether a Newton step is shorter than the last one or leads elsewhere."""
+        if not self.newton_steps:
+            return False
+        now, before = d / self.unit, self.newton_steps[-1] / self.unit
+        size, last = float(np.linalg.norm(now)), float(np.linalg.norm(before))
+        return bool(size < 0.8 * last or now @ before < 0.9 * size * last)
+
+    def _look_ahead(self, directions: Floats) -> None:
+        """Raise if the criterion does not rise by the sum of `directions` (k, m)."""
+        jump = directions.sum(axis=1)
+        beyond = self.evaluate(self.point.x + jump)
+        if beyond is not None and change_between(self.point, beyond, jump, self.noise) <= 0:
+            raise RunawayError(self._taking_part(directions))
+
+    def _taking_part(self, directions: Floats) -> tuple[int, ...]:
+        """Coordinates with at least a tenth of the largest part in any of the directions (k, m)."""
+        parts = np.abs(directions) / self.unit[:, None]
+        return tuple(np.flatnonzero((parts >= 0.1 * parts.max(axis=0)).any(axis=1)).tolist())
+
+    def _snap_zeros(self, curvature: Curvature) -> None:
+        """Put coordinates that are zero up to rounding (zero variances) at zero, if the proof holds there."""
+        x = self.point.x
+        size = np.abs(x) * np.maximum(np.sqrt(np.abs(np.diag(curvature.hessian)) / 2.0), 1.0 / self.unit)
+        zeros = (x != 0) & (size < SNAP)
+        if not zeros.any():
+            return
+        snapped = self.evaluate(np.where(zeros, 0.0, x))
+        if snapped is not None and curvature.distance(snapped.gradient) <= self.tolerance:
+            self.point = snapped
+
+    def _proved(self, curvature: Curvature) -> Optimum:
+        """The optimum with its proof."""
+        self._snap_zeros(curvature)
+        distance = curvature.distance(self.point.gradient)
+        flat = int(curvature.flat.sum())
+        message = f"optimum proved: gradient {distance:.1e} standard errors from zero, "
+        message += "no negative curvature" + (f", {flat} flat direction(s)" if flat else "")
+        return self._result(curvature, distance, message, converged=True)
+
+    def failed(self, message: str, runaway: tuple[int, ...] = ()) -> Optimum:
+        """Where the search stands, without proof."""
+        curvature = self.curvature
+        distance = curvature.distance(self.point.gradient) if curvature else float("nan")
+        return self._result(curvature, distance, message, runaway=runaway)
+
+    def _result(
+        self,
+        curvature: Curvature | None,
+        distance: float,
+        message: str,
+        *,
+        converged: bool = False,
+        runaway: tuple[int, ...] = (),
+    ) -> Optimum:
+        k, point = len(self.start), self.point
+        return Optimum(
+            x=point.x,
+            value=point.value,
+            gradient=point.gradient,
+            extra=point.extra,
+            hessian=curvature.hessian if curvature else np.full((k, k), np.nan),
+            eigenvalues=curvature.lam if curvature else np.full(k, np.nan),
+            converged=converged,
+            distance=distance,
+            n_evaluations=self.evaluate.count,
+            flat=int(curvature.flat.sum()) if curvature else 0,
+            flat_coordinates=self._taking_part(curvature.M[:, curvature.flat]) if curvature else (),
+            runaway=runaway,
+            message=message,
+            base=curvature.base if curvature else point,
+            probes=curvature.probes if curvature else (),
+        )
