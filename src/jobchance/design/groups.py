@@ -120,19 +120,22 @@ def _check_kind(column: str, data: pd.DataFrame) -> None:
 
 def _check_texts(columns: Sequence[str], levels: Levels) -> None:
     """Refuse different levels with one text, since new rows are matched by text."""
-    unsafe = [any(":" in text for text in _texts(v)) for v in levels.values if not _is_number(v)]
-    loose = [v for v in levels.values if v.dtype == object]
-    if (sum(unsafe) > 1 or loose) and len(set(levels.texts)) < len(levels):
-        name = ":".join(columns)
-        raise DesignError(f"Grouping {name} has different levels with the same text.")
+    loose = any(str(pd.api.types.infer_dtype(v)).startswith("mixed") for v in levels.values)
+    joins = len(columns) > 1 and sum(map(_holds_colon, levels.values)) > 1
+    if (loose or joins) and len(set(levels.texts)) < len(levels):
+        raise DesignError(f"Grouping {':'.join(columns)} has different levels with the same text.")
 
 
-def _is_number(values: pd.Index) -> bool:
-    return pd.api.types.is_numeric_dtype(values.dtype)
+def _holds_colon(values: pd.Index) -> bool:
+    """Whether a text holds the sign that joins the texts of combinations."""
+    return not pd.api.types.is_numeric_dtype(values.dtype) and any(":" in text for text in _texts(values))
 
 
 def _texts(values: pd.Index) -> list[str]:
     """Text of every value."""
     if pd.api.types.is_integer_dtype(values.dtype):
         return list(map(str, values.tolist()))
+    if pd.api.types.infer_dtype(values) == "string":
+        texts: list[str] = values.to_numpy(dtype=object).tolist()
+        return texts
     return [level_text(value) for value in values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -184,13 +185,20 @@ def assemble(
     n: int,
 ) -> Floats:
     """All columns: the intercept, then each term as the row-wise product of its factors."""
-    parts = [np.ones((n, 1))] if formula.intercept else []
-    for term, flags in zip(formula.terms, full, strict=True):
-        product, *others = (blocks[factor][flag] for factor, flag in zip(term, flags, strict=True))
+    used = [
+        [blocks[factor][flag] for factor, flag in zip(term, flags, strict=True)]
+        for term, flags in zip(formula.terms, full, strict=True)
+    ]
+    widths = [math.prod(block.shape[1] for block in term) for term in used]
+    X = np.empty((n, formula.intercept + sum(widths)))
+    X[:, : int(formula.intercept)] = 1.0
+    end = int(formula.intercept)
+    for (product, *others), width in zip(used, widths, strict=True):
         for block in others:
             product = (block[:, :, None] * product[:, None, :]).reshape(n, -1)
-        parts.append(product)
-    return np.hstack(parts) if parts else np.empty((n, 0))
+        X[:, end : end + width] = product
+        end += width
+    return X
 
 
 def _column_names(

@@ -17,6 +17,7 @@ from jobchance.numerics.linalg import independent_columns
 
 MAX_BYTES = 4_000_000_000
 LARGEST = 1e100
+BLOCK_BYTES = 500_000
 
 
 def computable(largest: float) -> bool:
@@ -51,7 +52,7 @@ def fixed_part(
     layout, matrix = all_columns(side, codings, rows)
     if not layout.columns:
         raise DesignError("The formula has neither an intercept nor a covariate.")
-    kept = independent_columns(matrix)
+    kept = independent_columns(_triangle(matrix))
     if len(kept) == 0:
         raise DesignError("Every covariate is 0 in all rows used.")
     if len(kept) == matrix.shape[1]:
@@ -73,8 +74,19 @@ def all_columns(side: Formula, codings: Mapping[Node, Coding], rows: pd.DataFram
         )
     blocks = {f: {flag: codings[f].encode(rows, full=flag) for flag in layout.needed(f)} for f in codings}
     matrix = assemble(side, full, blocks, len(rows))
-    largest = np.abs(matrix).max(axis=0)
+    largest = np.maximum(matrix.max(axis=0), -matrix.min(axis=0))
     bad = [name for name, size in zip(layout.columns, largest, strict=True) if not computable(size)]
     if bad:
         raise DesignError(too_large(bad))
     return layout, matrix
+
+
+def _triangle(matrix: Floats) -> Floats:
+    """The R of a thin QR: all the geometry of the columns, found by blocks of rows that fit in the cache."""
+    n, k = matrix.shape
+    step = max(4 * k, BLOCK_BYTES // (8 * k))
+    if n <= step:
+        return matrix
+    blocks = [np.asarray(np.linalg.qr(matrix[i : i + step], mode="r")) for i in range(0, n, step)]
+    triangle: Floats = np.asarray(np.linalg.qr(np.vstack(blocks), mode="r"))
+    return triangle
