@@ -18,6 +18,7 @@ from jobchance.numerics.mixed import families
 from jobchance.numerics.mixed.arrow import Arrow, Layout
 from jobchance.numerics.mixed.block import Block, RowIndex, Slots
 from jobchance.numerics.mixed.pool import Pool
+from jobchance.numerics.mixed.quadrature import correction, product_rule, runs
 from jobchance.numerics.mixed.relative import Template, relative_factors
 from jobchance.numerics.mixed.search import OutOfDomain
 
@@ -51,9 +52,13 @@ class LaplaceBlock:
         y: Floats,
         w: Floats,
         offset: Floats,
+        n_quad: int = 1,
     ) -> None:
         self.block = Block(index, z, slots, layout)
         self.family, self.X, self.y, self.w, self.offset = family, X, y, w, offset
+        self.rule = product_rule(n_quad, slots.widths[0]) if n_quad > 1 else None
+        self.own = index.r[:, : slots.widths[0] - self.block.m1]
+        self.levels = runs(self.own) if self.own.size else index.start
         self.u1 = np.zeros(self.block.shape1)
         self.r, self.W = np.zeros(len(y)), np.zeros(len(y))
         self.alpha = np.zeros(0)
@@ -105,16 +110,35 @@ class LaplaceBlock:
         """Keep the last step."""
         self.u1 = self.proposed
 
-    def settle(self) -> None:
-        """Third derivatives at the modes."""
+    def settle(self, ur: Floats) -> float:
+        """Third derivatives at the modes; returns the part of sum c of the quadrature."""
         self.W1 = np.empty_like(self.W)
         families.derivatives3(self.family, self.eta, self.y, self.w, self.alpha, self.r, self.W, self.W1)
+        if self.rule is None:
+            return 0.0
+        b = self.block
+        u = ur[self.own[self.levels[:-1]]] if self.own.size else self.u1
+        self.beyond = correction(
+            self.rule, self.family, self.eta, self.y, self.w, self.alpha, self.W, self.levels, b.z, b.zt, b.step, u
+        )
+        return self.beyond.total
 
-    def implicit(self, inverse: Floats) -> tuple[Floats, Floats]:
-        """Leverages, and the right side of M b = Lambda'Z'(W1 c) left for S."""
+    def implicit(self, inverse: Floats) -> Floats:
+        """Leverages, and the right side of M b = d(criterion)/du left for S, which is Lambda'Z'(W1 c) for Laplace."""
         self.c, self.T, self.inverse_diagonal = self.block.leverage(self.W, inverse)
+        beyond = self.beyond if self.rule else None
+        if beyond:
+            self.c -= 2.0 * beyond.bend
+            m = len(beyond.factors)
+            self.T[:m, :m] -= beyond.factors
         self.sv = self.W1 * self.c
+        if beyond:
+            self.sv -= 2.0 * (beyond.mean_r - self.r)
         g1, right = self.block.transpose_sums(self.sv)
+        if beyond and self.own.size:
+            right[self.own[self.levels[:-1]]] -= 2.0 * beyond.by_u
+        elif beyond:
+            g1 -= 2.0 * beyond.by_u
         right = right[:, None]
         self.t1 = self.block.forward(g1[:, :, None], right)
         return right[:, 0]
@@ -138,6 +162,8 @@ class LaplaceBlock:
             self.family, self.eta, self.y, self.alpha, self.w, la, lb, ra, rb, wa, wb
         )
         answer = self.y.astype(np.int64)
+        if self.rule:
+            la, lb = self.beyond.mean_la, self.beyond.mean_lb
         upper = np.bincount(answer, -2.0 * la + self.c * wa + at * ra, K + 1)
         lower = np.bincount(answer, -2.0 * lb + self.c * wb + at * rb, K + 1)
         return upper[:-1] + lower[1:]
@@ -186,7 +212,7 @@ class LaplaceProblem:
             raise OutOfDomain
         factors = relative_factors(self.templates, theta)
         objective = self._modes(factors, theta, alpha, beta)
-        self.pool.call("settle")
+        beyond = sum(self.pool.call("settle", self.ur))
         logdet = self._factor()
         inverse = self.arrow.inverse()
         right = np.sum(self.pool.call("implicit", inverse), axis=0)
@@ -196,7 +222,7 @@ class LaplaceProblem:
         made = [t.gather(G) for t, G in zip(self.templates, self.slots.split(T), strict=True)]
         self.inverse = inverse
         return LaplaceState(
-            2.0 * objective + logdet,
+            2.0 * (objective - beyond) + logdet,
             np.concatenate(made),
             np.sum([part.alpha for part in parts], axis=0),
             np.sum([part.beta for part in parts], axis=0),
