@@ -118,14 +118,16 @@ def row_loglik(family: int, eta: float, y: float, w: float, alpha: Floats) -> fl
 @njit
 def total_loglik(family: int, eta: Floats, y: Floats, w: Floats, alpha: Floats) -> float:
     """Sum of the rows' log-densities, without the constant."""
-    nothing = np.empty(0)
-    return _pass(family, eta, y, w, alpha, nothing, nothing, nothing, 0, True)
+    sums, nothing = np.zeros(1), np.empty(0)
+    _pass(family, eta, y, w, alpha, sums, nothing, nothing, nothing)
+    return float(sums[0])
 
 
 @njit
 def derivatives(family: int, eta: Floats, y: Floats, w: Floats, alpha: Floats, r: Floats, W: Floats) -> None:
     """Fill `r` and `W`."""
-    _pass(family, eta, y, w, alpha, r, W, W, 2, False)
+    nothing = np.empty(0)
+    _pass(family, eta, y, w, alpha, nothing, r, W, nothing)
 
 
 @njit
@@ -133,13 +135,15 @@ def derivatives3(
     family: int, eta: Floats, y: Floats, w: Floats, alpha: Floats, r: Floats, W: Floats, W1: Floats
 ) -> None:
     """Fill `r`, `W` and `W1`."""
-    _pass(family, eta, y, w, alpha, r, W, W1, 3, False)
+    _pass(family, eta, y, w, alpha, np.empty(0), r, W, W1)
 
 
 @njit
 def fused(family: int, eta: Floats, y: Floats, w: Floats, alpha: Floats, r: Floats, W: Floats) -> float:
     """Fill `r` and `W`, return `total_loglik`: one pass over the rows."""
-    return _pass(family, eta, y, w, alpha, r, W, W, 2, True)
+    sums = np.zeros(1)
+    _pass(family, eta, y, w, alpha, sums, r, W, np.empty(0))
+    return float(sums[0])
 
 
 @njit
@@ -171,29 +175,32 @@ def _pass(
     y: Floats,
     w: Floats,
     alpha: Floats,
+    sums: Floats,
     r: Floats,
     W: Floats,
     W1: Floats,
-    order: int,
-    with_loglik: bool,
-) -> float:
-    """One pass: nothing (order 0), `r W` (2) or `r W W1` (3), and the log-likelihood if asked for."""
+) -> None:
+    """One pass: fills the log-likelihood `sums` (1,), `r` and `W`, `W1`; an empty array is not wanted."""
     if family == BINOMIAL_LOGIT:
-        return binomial_logit_pass(eta, y, w, r, W, W1, order, with_loglik)
+        binomial_logit_pass(eta, y, w, sums, r, W, W1)
+        return
     if family == ORDINAL_LOGIT:
-        return ordinal_logit_pass(eta, y, w, alpha, r, W, W1, order, with_loglik)
+        ordinal_logit_pass(eta, y, w, alpha, sums, r, W, W1)
+        return
+    summed, second, third = len(sums) > 0, len(W) > 0, len(W1) > 0
     total = part = 0.0
     for i in range(len(eta)):
-        loglik, first, second, third = _row(family, eta[i], y[i], w[i], alpha)
+        loglik, row_r, row_W, row_W1 = _row(family, eta[i], y[i], w[i], alpha)
         part += loglik
-        if order >= 2:
-            r[i], W[i] = first, second
-        if order >= 3:
-            W1[i] = third
+        if second:
+            r[i], W[i] = row_r, row_W
+        if third:
+            W1[i] = row_W1
         if i % _BLOCK == _BLOCK - 1:
             total += part
             part = 0.0
-    return total + part
+    if summed:
+        sums[0] = total + part
 
 
 @njit

@@ -1,7 +1,8 @@
 """Logistic law: one side, one interval, and the passes over rows of binomial and cumulative logit.
 
-Letters as in `families`; `a`, `b` upper and lower threshold minus `eta`; `d = a - b`. The interval is
-`P = F(a) (1 - F(b)) (1 - exp(-d))`, whose last factor is free of `eta`: nothing cancels, however narrow.
+Letters as in `families`, whose `_pass` says what is filled; `a`, `b` upper and lower threshold minus `eta`,
+`d = a - b`. An interval has `P = F(a) (1 - F(b)) (1 - exp(-d))`, whose last factor is free of `eta`: nothing
+cancels, however narrow it is.
 """
 
 from __future__ import annotations
@@ -21,23 +22,26 @@ _BLOCK = 256  # rows summed, and factors multiplied, before they join the total
 
 @njit
 def binomial_logit_pass(
-    eta: Floats, y: Floats, w: Floats, r: Floats, W: Floats, W1: Floats, order: int, with_loglik: bool
-) -> float:
+    eta: Floats, y: Floats, w: Floats, sums: Floats, r: Floats, W: Floats, W1: Floats
+) -> None:
     """The pass of the logit: one exponential a row, and one logarithm a block where weights are 1."""
+    summed, second, third = len(sums) > 0, len(W) > 0, len(W1) > 0
     total, part, product = 0.0, 0.0, 1.0
     for i in range(len(eta)):
         t, share, weight = eta[i], y[i], w[i]
         e = math.exp(-abs(t))
         near = 1.0 / (1.0 + e)
         far = e * near
-        if order >= 2:
-            r[i] = weight * (far - (1.0 - share) if t > 0.0 else share - far)
+        if second:
+            sign = math.copysign(0.5, t)  # no branch: the sign of eta cannot be predicted
+            p = near * ((0.5 + sign) + (0.5 - sign) * e)
+            q = near * ((0.5 - sign) + (0.5 + sign) * e)
+            r[i] = weight * (share * q - (1.0 - share) * p)
             W[i] = weight * near * far
-        if order >= 3:
-            turn = weight * near * far * near * (1.0 - e)
-            W1[i] = -turn if t > 0.0 else turn
-        if with_loglik:
-            miss = (1.0 - share) * t if t > 0.0 else -share * t
+        if third:
+            W1[i] = math.copysign(weight * near * far * near * (1.0 - e), -t)
+        if summed:
+            miss = (1.0 - share) * max(t, 0.0) - share * min(t, 0.0)
             if weight == 1.0:
                 product *= 1.0 + e
                 part -= miss
@@ -46,29 +50,24 @@ def binomial_logit_pass(
             if i % _BLOCK == _BLOCK - 1:
                 total += part - math.log(product)
                 part, product = 0.0, 1.0
-    return total + part - math.log(product)
+    if summed:
+        sums[0] = total + part - math.log(product)
 
 
 @njit
 def ordinal_logit_pass(
-    eta: Floats,
-    y: Floats,
-    w: Floats,
-    alpha: Floats,
-    r: Floats,
-    W: Floats,
-    W1: Floats,
-    order: int,
-    with_loglik: bool,
-) -> float:
+    eta: Floats, y: Floats, w: Floats, alpha: Floats, sums: Floats, r: Floats, W: Floats, W1: Floats
+) -> None:
     """The pass of the cumulative logit: two exponentials a row; the factor free of `eta` once a level."""
     K = len(alpha)
-    upper, lower, log_gap = np.full(K + 1, math.inf), np.full(K + 1, -math.inf), np.zeros(K + 1)
-    upper[:K] = alpha
-    lower[1:] = alpha
+    upper, lower, log_gap = np.empty(K + 1), np.empty(K + 1), np.zeros(K + 1)
+    upper[K], lower[0] = math.inf, -math.inf
+    for k in range(K):
+        upper[k] = lower[k + 1] = alpha[k]
     for k in range(1, K):
         d = alpha[k] - alpha[k - 1]
         log_gap[k] = log_one_minus_exp(d) if d > 0.0 else -math.inf
+    summed, second, third = len(sums) > 0, len(W) > 0, len(W1) > 0
     total, part, product = 0.0, 0.0, 1.0
     for i in range(len(eta)):
         k, weight = int(y[i]), w[i]
@@ -76,15 +75,16 @@ def ordinal_logit_pass(
         ea, eb = math.exp(-abs(a)), math.exp(-abs(b))
         near_a, near_b = 1.0 / (1.0 + ea), 1.0 / (1.0 + eb)
         fa, fb = ea * near_a * near_a, eb * near_b * near_b
-        if order >= 2:
-            above = ea * near_a if a > 0.0 else near_a
-            below = near_b if b > 0.0 else eb * near_b
-            r[i] = weight * (below - above)
+        if second:
+            above = ea if a > 0.0 else 1.0
+            below = 1.0 if b > 0.0 else eb
+            r[i] = weight * (below * near_b - above * near_a)
             W[i] = weight * (fa + fb)
-        if order >= 3:
-            turn_a, turn_b = fa * near_a * (1.0 - ea), fb * near_b * (1.0 - eb)
-            W1[i] = weight * ((turn_a if a > 0.0 else -turn_a) + (turn_b if b > 0.0 else -turn_b))
-        if with_loglik:
+        if third:
+            turn_a = math.copysign(fa * near_a * (1.0 - ea), a)
+            turn_b = math.copysign(fb * near_b * (1.0 - eb), b)
+            W1[i] = weight * (turn_a + turn_b)
+        if summed:
             fixed = log_gap[k] + min(a, 0.0) - max(b, 0.0)
             if weight == 1.0:
                 product *= (1.0 + ea) * (1.0 + eb)
@@ -94,7 +94,8 @@ def ordinal_logit_pass(
             if i % _BLOCK == _BLOCK - 1:
                 total += part - math.log(product)
                 part, product = 0.0, 1.0
-    return total + part - math.log(product)
+    if summed:
+        sums[0] = total + part - math.log(product)
 
 
 @njit
