@@ -96,9 +96,14 @@ class Curvature:
         """Positive definite inverse: eigenvalues in absolute value, with a floor."""
         return (self.M / (2.0 * np.maximum(np.abs(self.lam), FLAT))) @ self.M.T
 
-    def distance(self, gradient: Floats) -> float:
-        """`sqrt(g' inv(H) g / 2)` over the directions with positive curvature: standard errors to go."""
-        firm = self.lam > FLAT
+    def inverse_above(self, least: float) -> Floats:
+        """Inverse on the directions with at least this curvature, zero on the others."""
+        M = self.M[:, self.lam > least]
+        return (M / (2.0 * self.lam[self.lam > least])) @ M.T
+
+    def distance(self, gradient: Floats, *, above: float = FLAT) -> float:
+        """`sqrt(g' inv(H) g / 2)` over the directions with curvature `above`: standard errors to go."""
+        firm = self.lam > above
         return float(np.linalg.norm((self.M.T @ gradient)[firm] / (2.0 * np.sqrt(self.lam[firm]))))
 
     def moved(self, x: Floats) -> float:

@@ -23,6 +23,8 @@ from jobchance.numerics.mixed.optimum import NO_ROOM, ROUNDING, SADDLE, Optimum
 
 FAR = 1e8  # units of scale from the start at which the search is called running away
 SNAP = 1e-6  # standard errors from zero under which a coordinate is tried at exactly zero
+NEAR = 1e-2  # predicted decrease under which Newton steps are tried again once there is a Hessian
+WEAK = 0.05  # curvature, against the scale's, along the floor of a valley
 FIRST_STEP = 10.0  # units of scale: no longer than this while B is only believed
 
 
@@ -54,6 +56,7 @@ class Search:
         self.unit = units(self.L)
         self.fresh = True  # B is still the caller's
         self.curvature: Curvature | None = None
+        self.near = False  # a Newton phase has begun
         self.newton_steps: list[Floats] = []
 
     def run(self) -> Optimum:
@@ -73,11 +76,14 @@ class Search:
                 curvature = replace(curvature, negative=np.zeros_like(curvature.negative))
             self.curvature = curvature
             self._watch_runaway(curvature)
+            before, promised = self.point, curvature.distance(self.point.gradient) ** 2
             distance = self._newton(curvature)
             settled = curvature.settled(self.point.x, reach=self.reach, tolerance=self.tolerance)
             if distance <= self.tolerance and settled:
                 return self._proved(curvature)
-            stalled = stalled + 1 if distance >= 0.9 * shortest else 0
+            fallen = -change_between(before, self.point, self.point.x - before.x, self.noise)
+            stuck = distance >= 0.9 * shortest and fallen <= 0.1 * promised
+            stalled = stalled + 1 if stuck else 0
             shortest = min(shortest, distance)
         return self.failed(ROUNDING.format(shortest))
 
@@ -85,7 +91,7 @@ class Search:
         """BFGS steps until the decrease they promise is below `switch`."""
         while True:
             d = -self.B @ self.point.gradient
-            if -self.point.gradient @ d / 2.0 < self.switch:
+            if -self.point.gradient @ d / 2.0 < (max(self.switch, NEAR) if self.near else self.switch):
                 return
             if self.fresh:
                 d *= min(1.0, FIRST_STEP / float(np.abs(d / self.unit).max()))
@@ -113,22 +119,61 @@ class Search:
         new = line_search(self.evaluate, self.point, d, noise=self.noise)
         if new is None:
             return False
-        self.point = new
+        self.point, self.near = new, False
         self.newton_steps.clear()
         return True
 
     def _newton(self, curvature: Curvature) -> float:
         """Newton steps with one Hessian while each shortens the distance tenfold; the distance reached."""
-        previous = np.inf
+        previous, self.near = np.inf, True
         while True:
             distance = curvature.distance(self.point.gradient)
-            if distance <= self.tolerance or distance > 0.1 * previous:
+            if distance > self.tolerance and distance > 0.1 * previous:
+                return self._reach_floor(curvature)
+            if distance <= self.tolerance:
                 return distance
-            d = -curvature.inverse @ self.point.gradient
-            new = line_search(self.evaluate, self.point, d, noise=self.noise, tries=6)
+            new = self._newton_step(curvature)
             if new is None:
                 return distance
+            self.B = update_inverse(self.B, self.point, new, first=False)
             previous, self.point = distance, new
+
+    def _reach_floor(self, curvature: Curvature) -> float:
+        """In a bent valley go down its steep sides before the next Hessian; the distance then.
+
+        A gradient on a steep side adds to the curvature along the valley about its distance in standard
+        errors over the radius of the bend, and so hides a small one.
+        """
+        weakest = float(np.abs(curvature.lam).min())
+        if weakest < WEAK:
+            for _ in range(3):
+                side = curvature.distance(self.point.gradient, above=WEAK)
+                if side <= max(0.01 * weakest, self.tolerance):
+                    break
+                new = self.evaluate(self.point.x - curvature.inverse_above(WEAK) @ self.point.gradient)
+                if new is None or curvature.distance(new.gradient, above=WEAK) > side:
+                    break
+                self.point = new
+        return curvature.distance(self.point.gradient)
+
+    def _newton_step(self, curvature: Curvature) -> Point | None:
+        """Full step; where it first climbs in a bent valley, steps down its steep sides may make up for that.
+
+        Otherwise a line search, which would creep along such a valley (a nearly singular covariance factor).
+        """
+        start, trial, inverse = self.point, self.point, curvature.inverse
+        for _ in range(4):
+            found = self.evaluate(trial.x - inverse @ trial.gradient)
+            if found is None:
+                break
+            trial, inverse = found, curvature.inverse_above(WEAK)
+            change = change_between(start, trial, trial.x - start.x, self.noise)
+            if change < 0:
+                return trial
+            if change > 1.0 or curvature.lam[0] > WEAK:
+                break
+        d = -curvature.inverse @ start.gradient
+        return line_search(self.evaluate, start, d, noise=self.noise, tries=6)
 
     def _watch_runaway(self, curvature: Curvature) -> None:
         """Raise where the criterion has all but stopped to bend and is no higher much further out.
@@ -147,6 +192,7 @@ class Search:
         self.newton_steps.append(d)
         if len(self.newton_steps) == 3:
             self._look_ahead(10.0 * d[:, None])
+            self.newton_steps.clear()
 
     def _turned(self, d: Floats) -> bool:
         """Whether a Newton step is shorter than the last one or leads elsewhere."""
