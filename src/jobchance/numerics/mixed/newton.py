@@ -106,6 +106,10 @@ class Curvature:
         firm = self.lam > above
         return float(np.linalg.norm((self.M.T @ gradient)[firm] / (2.0 * np.sqrt(self.lam[firm]))))
 
+    def slope(self, gradient: Floats) -> float:
+        """Largest change of the criterion per unit of scale along a flat direction; 0 without any."""
+        return float(np.abs(self.M[:, self.flat].T @ gradient).max(initial=0.0))
+
     def moved(self, x: Floats) -> float:
         """Standard errors between `x` and the point of the Hessian."""
         step = x - self.base.x

@@ -27,6 +27,10 @@ ROUNDING = (
     "the search stopped {:.1e} standard errors from the optimum and rounding allows no further; rescale the "
     "covariates or drop a random term"
 )
+FALLING = (
+    "the search stopped where the criterion still falls but cannot be followed further, as at the edge of "
+    "its domain; drop a random term, merge rare categories or rescale the covariates"
+)
 NO_START = (
     "the criterion has no finite value and gradient at the start of the search; give other start values, or "
     "rescale covariates that are very large or very small"

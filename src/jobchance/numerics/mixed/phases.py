@@ -19,12 +19,13 @@ from jobchance.numerics.mixed.newton import (
     measure_curvature,
     units,
 )
-from jobchance.numerics.mixed.optimum import NO_ROOM, ROUNDING, SADDLE, Optimum
+from jobchance.numerics.mixed.optimum import FALLING, NO_ROOM, ROUNDING, SADDLE, Optimum
 
 FAR = 1e8  # units of scale from the start at which the search is called running away
 SNAP = 1e-6  # standard errors from zero under which a coordinate is tried at exactly zero
 NEAR = 1e-2  # predicted decrease under which Newton steps are tried again once there is a Hessian
 WEAK = 0.05  # curvature, against the scale's, along the floor of a valley
+LEVEL = 1e-4  # slope along a flat direction, per unit of scale, over which the criterion still falls
 FIRST_STEP = 10.0  # units of scale: no longer than this while B is only believed
 
 
@@ -61,7 +62,7 @@ class Search:
 
     def run(self) -> Optimum:
         """Alternate quasi-Newton and Newton phases until the proof stands or nothing moves any more."""
-        stalled, shortest = 0, np.inf
+        stalled, shortest, falling = 0, np.inf, False
         while stalled < 2:
             self._descend()
             curvature = self._measure()
@@ -79,13 +80,14 @@ class Search:
             before, promised = self.point, curvature.distance(self.point.gradient) ** 2
             distance = self._newton(curvature)
             settled = curvature.settled(self.point.x, reach=self.reach, tolerance=self.tolerance)
-            if distance <= self.tolerance and settled:
+            falling = curvature.slope(self.point.gradient) > LEVEL
+            if distance <= self.tolerance and settled and not falling:
                 return self._proved(curvature)
             fallen = -change_between(before, self.point, self.point.x - before.x, self.noise)
             stuck = distance >= 0.9 * shortest and fallen <= 0.1 * promised
             stalled = stalled + 1 if stuck else 0
             shortest = min(shortest, distance)
-        return self.failed(ROUNDING.format(shortest))
+        return self.failed(FALLING if falling else ROUNDING.format(shortest))
 
     def _descend(self) -> None:
         """BFGS steps until the decrease they promise is below `switch`."""

@@ -125,10 +125,15 @@ def _checked(x0: ArrayLike, scale: ArrayLike, differences: str) -> tuple[Floats,
         wrong.append("x0 must be one finite row of numbers")
     if L.shape != (start.size, start.size):
         wrong.append(f"scale must have shape ({start.size},) or ({start.size}, {start.size})")
-    elif not np.isfinite(L).all() or np.linalg.matrix_rank(L / np.abs(L).max(axis=1, keepdims=True)) < len(L):
+    elif not np.isfinite(L).all() or not L.any(axis=1).all() or _rank(L) < len(L):
         wrong.append("scale must be finite and invertible")
     if differences not in ("central", "forward"):
         wrong.append("differences must be 'central' or 'forward'")
     if wrong:
         raise ValueError("; ".join(wrong))
     return start, L
+
+
+def _rank(L: Floats) -> int:
+    """Rank whatever the units of the rows."""
+    return int(np.linalg.matrix_rank(L / np.abs(L).max(axis=1, keepdims=True)))
