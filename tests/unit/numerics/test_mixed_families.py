@@ -35,7 +35,6 @@ def pi(digits: int) -> Decimal:
     return 16 * arctan_inverse(5) - 4 * arctan_inverse(239)
 
 
-@cache
 def normal_cdf(t: Decimal, digits: int) -> Decimal:
     """Phi(t) = 1/2 + phi(t) (t + t^3/3 + t^5/15 + ...)."""
     term = total = t
@@ -47,26 +46,30 @@ def normal_cdf(t: Decimal, digits: int) -> Decimal:
     return Decimal("0.5") + (-t * t / 2).exp() * total / (2 * pi(digits)).sqrt()
 
 
-def survival(link: str, t: Decimal) -> Decimal:
+@cache
+def survival(link: str, t: Decimal, digits: int) -> Decimal:
     """1 - F(t)."""
     if link == "logit":
         return 1 / (1 + t.exp())
     if link == "cloglog":
         return (-t.exp()).exp()
-    return normal_cdf(-t, getcontext().prec)
+    return normal_cdf(-t, digits)
 
 
 def log_probability(link: str, a: Decimal | None, b: Decimal | None) -> Decimal:
-    upper = Decimal(0) if a is None else survival(link, a)
-    lower = Decimal(1) if b is None else survival(link, b)
+    digits = getcontext().prec
+    upper = Decimal(0) if a is None else survival(link, a, digits)
+    lower = Decimal(1) if b is None else survival(link, b, digits)
     return (lower - upper).ln()
 
 
-def digits_needed(link: str, thresholds: list[Decimal | None]) -> int:
+def digits_needed(link: str, a: Decimal | None, b: Decimal | None) -> int:
     """A hundred digits, and those that differences of probabilities near 1 lose."""
-    farthest = max(abs(float(t)) for t in thresholds if t is not None)
-    lost = {"logit": farthest, "probit": farthest**2 / 2, "cloglog": farthest + min(np.exp(farthest), 1000.0)}
-    return 130 + int(lost[link])
+    farthest = max(abs(float(t)) for t in (a, b) if t is not None)
+    lost = farthest**2 / 2 if link == "probit" else farthest
+    if link == "cloglog" and b is None:  # 1 - exp(-e^a), doubly near 1
+        lost += min(np.exp(float(a)), 1000.0)
+    return 130 + int(lost)
 
 
 def differences(function, h: Decimal) -> list[float]:
@@ -83,7 +86,7 @@ def exact(link: str, eta: float, a: float | None, b: float | None) -> dict[str, 
         step = STEP
         context.prec = 60
         at = [None if t is None else Decimal(t) - Decimal(eta) for t in (a, b)]
-        context.prec = digits_needed(link, at)
+        context.prec = digits_needed(link, *at)
 
         def loglik(da, db):
             moved = (None if t is None else t + by for t, by in zip(at, (da, db), strict=True))
