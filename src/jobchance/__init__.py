@@ -18,9 +18,11 @@ __version__ = _version("jobchance")
 _WHERE = {
     "AnalysisPanel": "jobchance.panel.model",
     "Cluster": "jobchance.results.vcov",
+    "DaskCompute": "jobchance.compute.dask_cluster",
     "DisclosureError": "jobchance.errors",
     "DisclosurePolicy": "jobchance.disclosure.policy",
     "Fit": "jobchance.results.fit",
+    "LocalCompute": "jobchance.compute.local",
     "OUTCOMES": "jobchance.panel.outcomes",
     "Robust": "jobchance.results.vcov",
     "SchemaError": "jobchance.errors",
