@@ -54,7 +54,6 @@ class Evaluator:
     objective: Objective
     limit: int
     count: int = 0
-    best: Point | None = None
 
     def __call__(self, x: Floats) -> Point | None:
         """Evaluate at `x`; None out of the domain."""
@@ -68,10 +67,7 @@ class Evaluator:
         slope = np.array(gradient, dtype=np.float64)
         if not (np.isfinite(value) and np.isfinite(slope).all()):
             return None
-        point = Point(x, float(value), slope, extra[0] if extra else None)
-        if self.best is None or point.value < self.best.value:
-            self.best = point
-        return point
+        return Point(x, float(value), slope, extra[0] if extra else None)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from jobchance.numerics.mixed.newton import (
     units,
 )
 from jobchance.numerics.mixed.optimum import FALLING, NO_ROOM, ROUNDING, SADDLE, Optimum
+from jobchance.numerics.mixed.runaway import RunawayError, RunawayWatch, taking_part
 
 FAR = 1e8  # units of scale from the start at which the search is called running away
 SNAP = 1e-6  # standard errors from zero under which a coordinate is tried at exactly zero
@@ -27,14 +28,6 @@ NEAR = 1e-2  # predicted decrease under which Newton steps are tried again once 
 WEAK = 0.05  # curvature, against the scale's, along the floor of a valley
 LEVEL = 1e-4  # slope along a flat direction, per unit of scale, over which the criterion still falls
 FIRST_STEP = 10.0  # units of scale: no longer than this while B is only believed
-
-
-class RunawayError(Exception):
-    """The criterion falls without end along `coordinates`."""
-
-    def __init__(self, coordinates: tuple[int, ...]) -> None:
-        super().__init__()
-        self.coordinates = coordinates
 
 
 @dataclass
@@ -58,7 +51,7 @@ class Search:
         self.fresh = True  # B is still the caller's
         self.curvature: Curvature | None = None
         self.near = False  # a Newton phase has begun
-        self.newton_steps: list[Floats] = []
+        self.watch = RunawayWatch(self.evaluate, self.start, self.unit, self.noise)
 
     def run(self) -> Optimum:
         """Alternate quasi-Newton and Newton phases until the proof stands or nothing moves any more."""
@@ -76,7 +69,7 @@ class Search:
                     return self.failed(SADDLE)
                 curvature = replace(curvature, negative=np.zeros_like(curvature.negative))
             self.curvature = curvature
-            self._watch_runaway(curvature)
+            self.watch.look(self.point, curvature)
             before, promised = self.point, curvature.distance(self.point.gradient) ** 2
             distance = self._newton(curvature)
             settled = curvature.settled(self.point.x, reach=self.reach, tolerance=self.tolerance)
@@ -122,7 +115,7 @@ class Search:
         if new is None:
             return False
         self.point, self.near = new, False
-        self.newton_steps.clear()
+        self.watch.steps.clear()
         return True
 
     def _newton(self, curvature: Curvature) -> float:
@@ -177,45 +170,6 @@ class Search:
         d = -curvature.inverse @ start.gradient
         return line_search(self.evaluate, start, d, noise=self.noise, tries=6)
 
-    def _watch_runaway(self, curvature: Curvature) -> None:
-        """Raise where the criterion has all but stopped to bend and is no higher much further out.
-
-        Suspect are a direction that went flat on the way, and Newton steps that do not shorten: towards a
-        minimum they do, along `exp(-x)` they stay one unit long and along `1 / x` they grow.
-        """
-        moved = np.linalg.solve(curvature.M, self.point.x - self.start)
-        gone = curvature.flat & (np.abs(moved) > 5.0)
-        if gone.any():
-            self._look_ahead(curvature.M[:, gone] * moved[gone])
-        d = -curvature.inverse @ self.point.gradient
-        size = float(np.linalg.norm(d / self.unit))
-        if size < 1e-3 or d @ curvature.hessian @ d / 2.0 > 0.01 * size**2 or self._turned(d):
-            self.newton_steps.clear()
-        self.newton_steps.append(d)
-        if len(self.newton_steps) == 3:
-            self._look_ahead(10.0 * d[:, None])
-            self.newton_steps.clear()
-
-    def _turned(self, d: Floats) -> bool:
-        """Whether a Newton step is shorter than the last one or leads elsewhere."""
-        if not self.newton_steps:
-            return False
-        now, before = d / self.unit, self.newton_steps[-1] / self.unit
-        size, last = float(np.linalg.norm(now)), float(np.linalg.norm(before))
-        return bool(size < 0.8 * last or now @ before < 0.9 * size * last)
-
-    def _look_ahead(self, directions: Floats) -> None:
-        """Raise if the criterion does not rise by the sum of `directions` (k, m)."""
-        jump = directions.sum(axis=1)
-        beyond = self.evaluate(self.point.x + jump)
-        if beyond is not None and change_between(self.point, beyond, jump, self.noise) <= 0:
-            raise RunawayError(self._taking_part(directions))
-
-    def _taking_part(self, directions: Floats) -> tuple[int, ...]:
-        """Coordinates with at least a tenth of the largest part in any of the directions (k, m)."""
-        parts = np.abs(directions) / self.unit[:, None]
-        return tuple(np.flatnonzero((parts >= 0.1 * parts.max(axis=0)).any(axis=1)).tolist())
-
     def _snap_zeros(self, curvature: Curvature) -> None:
         """Put coordinates that are zero up to rounding (zero variances) at zero, if the proof holds there."""
         x = self.point.x
@@ -263,7 +217,7 @@ class Search:
             distance=distance,
             n_evaluations=self.evaluate.count,
             flat=int(curvature.flat.sum()) if curvature else 0,
-            flat_coordinates=self._taking_part(curvature.M[:, curvature.flat]) if curvature else (),
+            flat_coordinates=taking_part(curvature.M[:, curvature.flat], self.unit) if curvature else (),
             runaway=runaway,
             message=message,
             base=curvature.base if curvature else point,

@@ -21,7 +21,8 @@ from jobchance.numerics.mixed.newton import (
     Probe,
 )
 from jobchance.numerics.mixed.optimum import EXHAUSTED, NO_MAXIMUM, NO_START, Optimum
-from jobchance.numerics.mixed.phases import RunawayError, Search
+from jobchance.numerics.mixed.phases import Search
+from jobchance.numerics.mixed.runaway import RunawayError
 
 __all__ = ["Optimum", "OutOfDomain", "Point", "Probe", "minimise"]
 
