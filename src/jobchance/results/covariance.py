@@ -60,15 +60,11 @@ def cluster_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Codes]:
 def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
     """Clustered covariance; see `covariance`."""
     codes = [c[rows.used] for c in cluster_codes(rows.frame, vcov.columns)]
-    spread = [name for name, group in rows.bound.items() if not any(_nested(group, c) for c in codes)]
-    if spread:
-        raise DesignError(
-            f"The random effects of {', '.join(spread)} are spread over several clusters of "
-            f"{', '.join(vcov.columns)}: cluster on {spread[0]} as well, "
-            f"Cluster({', '.join(map(repr, (*vcov.columns, spread[0])))})."
-        )
+    _check_bound(rows, vcov, codes)
     k = rows.k + _absorbed_parameters(rows, codes)
-    made = cluster_covariance(rows.bread, rows.scores, codes, n=len(rows.outcome), k=k, names=vcov.columns)
+    made = cluster_covariance(
+        rows.bread, rows.row_scores, codes, n=len(rows.outcome), k=k, names=vcov.columns
+    )
     record = made.record
     df = float(record.df) if rows.uses_t and record.df is not None else math.inf
     inference = Inference(
@@ -82,6 +78,32 @@ def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
     return made.cov, inference
 
 
+def _check_bound(rows: Rows, vcov: Cluster, codes: list[Codes]) -> None:
+    """One dimension must hold whole groups of every random effect, or rows of different clusters depend.
+
+    Raises
+    ------
+    DesignError
+        No dimension does; the message names what can be done.
+    """
+    if not rows.bound or any(all(_nested(g, c) for g in rows.bound.values()) for c in codes):
+        return
+    groups = list(rows.bound)
+    whole = [name for name, g in rows.bound.items() if all(_nested(o, g) for o in rows.bound.values())]
+    spread = [name for name, g in rows.bound.items() if not any(_nested(g, c) for c in codes)] or groups
+    advice = (
+        f"Use Cluster({', '.join(map(repr, (*vcov.columns, whole[0])))})."
+        if whole
+        else "They cross each other, so no single cluster holds them all: use the model's standard errors, or "
+        "fit fewer random effects and cluster on the factor left out."
+    )
+    raise DesignError(
+        f"Clustered standard errors are not defined here: the random effects of {', '.join(spread)} are spread over "
+        f"several clusters of {', '.join(vcov.columns)}, so rows of different clusters depend on each other. "
+        + advice
+    )
+
+
 def _robust(rows: Rows, vcov: Robust) -> tuple[Floats, Inference]:
     """Heteroskedasticity-robust covariance; see `covariance`."""
     if rows.bound:
@@ -91,7 +113,7 @@ def _robust(rows: Rows, vcov: Robust) -> tuple[Floats, Inference]:
         )
     n = len(rows.outcome)
     k = rows.k if math.isinf(rows.df_resid) else round(n - rows.df_resid)
-    made = robust_covariance(rows.bread, rows.scores, n=n, k=k, kind=vcov.kind)
+    made = robust_covariance(rows.bread, rows.row_scores, n=n, k=k, kind=vcov.kind)
     label = f"robust to unequal variances ({vcov.kind})"
     return made.cov, Inference(
         vcov.kind, label, factors={vcov.kind: made.record.factors[0]}, df=rows.df_resid

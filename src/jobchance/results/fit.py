@@ -14,7 +14,16 @@ from scipy import stats
 from jobchance.errors import SpecError
 from jobchance.results import prediction, serialise, summary, tables
 from jobchance.results.covariance import covariance
-from jobchance.results.parts import Floats, Inference, Predictor, RandomPart, Rows, Sample
+from jobchance.results.parts import (
+    Floats,
+    Inference,
+    JointCovariance,
+    Predictor,
+    RandomPart,
+    RandomStructure,
+    Rows,
+    Sample,
+)
 from jobchance.results.vcov import Vcov, check_vcov
 
 
@@ -68,6 +77,10 @@ class Fit:
         Remembered coding of the design, for `predict(data)`.
     random : sequence of RandomPart
         Conditional modes by grouping factor.
+    structure : sequence of RandomStructure
+        Covariance of the random effects, term by term (mixed models).
+    joint : JointCovariance or None
+        Covariance of random-effect parameters and coefficients together (mixed models).
     rows : Rows or None
         The rows behind the fit.
     """
@@ -92,6 +105,8 @@ class Fit:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     predictor: Predictor | None = None
     random: Sequence[RandomPart] = ()
+    structure: Sequence[RandomStructure] = ()
+    joint: JointCovariance | None = None
     rows: Rows | None = None
 
     def __post_init__(self) -> None:
@@ -101,7 +116,7 @@ class Fit:
             object.__setattr__(self, name, array)
         for name in ("spec", "statistics", "conventions", "provenance"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-        for name in ("terms", "remarks", "random"):
+        for name in ("terms", "remarks", "random", "structure"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         k = len(self.terms)
         assert self.estimates.shape == (k,), "one estimate per term"

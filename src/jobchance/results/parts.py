@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
@@ -126,6 +126,71 @@ class RandomPart:
 
 
 @dataclass(frozen=True, eq=False)
+class RandomStructure:
+    """Covariance of the random effects of one term; row-free, so it is stored with a fit.
+
+    Sigma = scale^2 Lambda Lambda', scale the residual standard deviation of a linear model and 1 otherwise.
+
+    Parameters
+    ----------
+    group : str
+        The grouping column, or `a:b`.
+    columns : tuple of str
+        Effects that vary: `"(Intercept)"` and names of slopes.
+    sizes : tuple of int
+        Sizes of the correlated sets: `(2,)` a correlated pair, `(1, 1)` two uncorrelated effects.
+    theta : tuple of float
+        Lower triangle of Lambda, set by set and column by column (lme4's order).
+    predictor : Predictor or None
+        Coding of the columns; `None` is an intercept alone.
+    """
+
+    group: str
+    columns: tuple[str, ...]
+    sizes: tuple[int, ...]
+    theta: tuple[float, ...]
+    predictor: Predictor | None = None
+
+    @property
+    def places(self) -> tuple[Codes, Codes]:
+        """Row and column of Lambda of every element of theta."""
+        rows: list[int] = []
+        columns: list[int] = []
+        start = 0
+        for size in self.sizes:
+            for column in range(size):
+                rows += range(start + column, start + size)
+                columns += [start + column] * (size - column)
+            start += size
+        return np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64)
+
+    def relative_factor(self) -> Floats:
+        """Lambda (m, m)."""
+        made = np.zeros((len(self.columns), len(self.columns)))
+        made[self.places] = self.theta
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class JointCovariance:
+    """Covariance of everything that a mixed model estimates.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Theta of every term (`theta[citizen_id.1]`, ...), `log(sigma)` of a linear model, then the fit's terms.
+    estimates : array (k,)
+        In that order.
+    covariance : array (k, k)
+        NaN where a parameter sits on its boundary.
+    """
+
+    names: tuple[str, ...]
+    estimates: Floats
+    covariance: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """The rows behind a fit: microdata, held in memory only and dropped by pickling, copying and `to_dict`.
 
@@ -137,8 +202,9 @@ class Rows:
         Positions of the rows of `frame` that were used, in the order of the arrays below.
     outcome, fitted, fitted_fixed : array (n,)
         Outcome; fitted value on the scale of the outcome, with and without random or absorbed effects.
-    scores : array (n, k)
-        Derivative of the log-likelihood (or of the half sum of squares) by row.
+    scores : array (n, k), or a function that gives it
+        Derivative of the log-likelihood (or of the half sum of squares) by row; a function where it costs
+        memory that most users never need.
     bread : array (k, k)
         Inverse information that goes with `scores`.
     model_cov : array (k, k)
@@ -165,7 +231,7 @@ class Rows:
     outcome: Floats
     fitted: Floats
     fitted_fixed: Floats
-    scores: Floats
+    scores: Floats | Callable[[], Floats]
     bread: Floats
     model_cov: Floats
     df_resid: float
@@ -175,6 +241,11 @@ class Rows:
     bound: Mapping[str, Codes] = field(default_factory=dict)
     unit: tuple[str, Codes] | None = None
     model_label: str = "from the model (independent errors with one variance)"
+
+    @property
+    def row_scores(self) -> Floats:
+        """Scores (n, k)."""
+        return self.scores() if callable(self.scores) else self.scores
 
     def column(self, name: str) -> pd.Series:
         """A column of the data at the rows used."""

@@ -11,12 +11,19 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
-from jobchance.results.parts import Inference, Predictor, RandomPart, Sample
+from jobchance.results.parts import (
+    Inference,
+    JointCovariance,
+    Predictor,
+    RandomPart,
+    RandomStructure,
+    Sample,
+)
 
 if TYPE_CHECKING:
     from jobchance.results.fit import Fit
 
-FORMAT = "jobchance.fit/1"
+FORMAT = "jobchance.fit/2"
 
 # Who reads a stored coding back. A closed list: a stored fit cannot name code of its own. By name, because
 # results and design stand side by side and neither knows the other.
@@ -56,6 +63,8 @@ def to_dict(fit: Fit, *, random_effects: bool) -> dict[str, Any]:
         else fit.variance_components.to_dict("records"),
         "predictor": None if fit.predictor is None else fit.predictor.to_dict(),
         "random": [_random_to_dict(part) for part in fit.random] if random_effects else [],
+        "structure": [_structure_to_dict(term) for term in fit.structure],
+        "joint": None if fit.joint is None else _joint_to_dict(fit.joint),
     }
     plain: dict[str, Any] = _jsonable(stored)
     return plain
@@ -92,6 +101,8 @@ def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
         "variance_components": None if components is None else components_frame(components),
         "predictor": _read_predictor(stored["predictor"]),
         "random": tuple(_read_random(part) for part in stored["random"]),
+        "structure": tuple(_read_structure(term) for term in stored["structure"]),
+        "joint": None if stored["joint"] is None else _read_joint(stored["joint"]),
     }
 
 
@@ -121,6 +132,43 @@ def _read_random(stored: Mapping[str, Any]) -> RandomPart:
         modes=np.array(stored["modes"], dtype=float).reshape(shape),
         mode_sds=np.array(stored["mode_sds"], dtype=float).reshape(shape),
         predictor=_read_predictor(stored["predictor"]),
+    )
+
+
+def _structure_to_dict(term: RandomStructure) -> dict[str, Any]:
+    return {
+        "group": term.group,
+        "columns": list(term.columns),
+        "sizes": list(term.sizes),
+        "theta": list(term.theta),
+        "predictor": None if term.predictor is None else term.predictor.to_dict(),
+    }
+
+
+def _read_structure(stored: Mapping[str, Any]) -> RandomStructure:
+    return RandomStructure(
+        group=stored["group"],
+        columns=tuple(stored["columns"]),
+        sizes=tuple(stored["sizes"]),
+        theta=tuple(stored["theta"]),
+        predictor=_read_predictor(stored["predictor"]),
+    )
+
+
+def _joint_to_dict(joint: JointCovariance) -> dict[str, Any]:
+    return {
+        "names": list(joint.names),
+        "estimates": joint.estimates.tolist(),
+        "covariance": joint.covariance.tolist(),
+    }
+
+
+def _read_joint(stored: Mapping[str, Any]) -> JointCovariance:
+    k = len(stored["names"])
+    return JointCovariance(
+        names=tuple(stored["names"]),
+        estimates=np.array(stored["estimates"], dtype=float),
+        covariance=np.array(stored["covariance"], dtype=float).reshape(k, k),
     )
 
 

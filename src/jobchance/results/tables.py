@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
+from jobchance.results.parts import RandomPart
 
 if TYPE_CHECKING:
     from jobchance.results.fit import Fit
@@ -147,21 +148,26 @@ def random_effects(fit: Fit, group: str) -> pd.DataFrame:
     if group not in groups:
         known = ", ".join(groups) if groups else "none, this model has no random effects"
         raise SpecError(f"group={group!r} is not a grouping factor of this fit. Its factors: {known}.")
-    for part in fit.random:
-        if part.group == group:
-            n, q = part.modes.shape
-            return pd.DataFrame(
-                {
-                    "group": group,
-                    "level": np.repeat(np.array(part.levels, dtype=object), q),
-                    "term": np.tile(np.array(part.terms, dtype=object), n),
-                    "estimate": part.modes.ravel(),
-                    "std_error": part.mode_sds.ravel(),
-                }
-            )
+    parts = [part for part in fit.random if part.group == group]
+    if parts:
+        return pd.concat([_part_frame(part) for part in parts], ignore_index=True)
     raise SpecError(
         f"The random effects of {group!r} are not stored with this fit, since they name its levels: fit the "
         "model again, or store it with to_dict(random_effects=True) where that is allowed."
+    )
+
+
+def _part_frame(part: RandomPart) -> pd.DataFrame:
+    """Conditional modes of one random term."""
+    n, q = part.modes.shape
+    return pd.DataFrame(
+        {
+            "group": part.group,
+            "level": np.repeat(np.array(part.levels, dtype=object), q),
+            "term": np.tile(np.array(part.terms, dtype=object), n),
+            "estimate": part.modes.ravel(),
+            "std_error": part.mode_sds.ravel(),
+        }
     )
 
 

@@ -1,0 +1,183 @@
+"""What an estimated mixed model is made of, and the algebra shared by the linear and the Laplace estimates.
+
+theta' are the parameters of the search (scaled columns, engine order), theta those of the user (columns as given,
+factors in the order of the formula).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from jobchance.errors import EstimationError
+from jobchance.numerics.mixed.problem import Arrangement, Factor
+from jobchance.numerics.mixed.relative import relative_factors, split_theta
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+ZERO = 1e-5
+START = 0.5
+# The Hessian is measured where this little decrease is left, and holds within so many standard errors: standard errors
+# right to 1e-4 need it this close to the optimum.
+SWITCH = 1e-7
+REACH = 3e-4
+
+
+@dataclass(frozen=True, eq=False)
+class MixedEstimate:
+    """A fitted mixed model as arrays.
+
+    Parameters
+    ----------
+    theta : tuple of arrays
+        Free elements of Lambda_f of each factor; relative to sigma for the linear model.
+    sigma : float or None
+        Residual standard deviation of the linear model.
+    coefficients : array (k,)
+        Thresholds, then beta.
+    covariance : array (k, k)
+        Their covariance.
+    joint : array
+        Covariance of (theta, log sigma for the linear model, coefficients); NaN for theta on its boundary.
+    df : array (k,)
+        Satterthwaite degrees of freedom (linear), else infinite.
+    criterion, loglik : float
+        What was minimised; the (restricted) log-likelihood.
+    modes, mode_covariances : tuples of arrays (levels, m) and (levels, m, m)
+        Conditional modes and covariances by factor.
+    linear, random : array (n,)
+        Fixed part with offset, and random part, of the linear predictor.
+    scores : array (n, k) or function that gives it
+        Rows' derivatives of the log-likelihood by the coefficients, that by theta projected out.
+    singular : tuple of bool
+        For each factor, whether Lambda_f has lost rank.
+    converged : bool
+        Proved by gradient and Hessian.
+    distance : float
+        Standard errors between the estimates and the optimum.
+    n_evaluations : int
+        Evaluations of criterion and gradient.
+    message : str
+        What was proved, or what is wrong.
+    runaway : bool
+        The likelihood rises without end.
+    n_free : int
+        Free parameters among the coefficients: fewer than coefficients where thresholds are structured.
+    """
+
+    theta: tuple[Floats, ...]
+    sigma: float | None
+    coefficients: Floats
+    covariance: Floats
+    joint: Floats
+    df: Floats
+    criterion: float
+    loglik: float
+    modes: tuple[Floats, ...]
+    mode_covariances: tuple[Floats, ...]
+    linear: Floats
+    random: Floats
+    scores: Floats | Callable[[], Floats]
+    singular: tuple[bool, ...]
+    converged: bool
+    distance: float
+    n_evaluations: int
+    message: str
+    runaway: bool
+    n_free: int
+
+
+def orthonormal(X: Floats, w: Floats) -> tuple[Floats, Floats]:
+    """Q = X K with Q'WQ = n I, and K (p, p) upper triangular: Cholesky factors, twice."""
+    n, p = X.shape
+    K, Q = np.eye(p), X
+    for _ in range(2):
+        gram = (Q * w[:, None]).T @ Q
+        length = np.sqrt(np.diag(gram))
+        try:
+            R = linalg.cholesky(gram / np.outer(length, length))
+        except linalg.LinAlgError as error:
+            raise EstimationError(
+                "Covariates are nearly collinear: leave some out or centre them."
+            ) from error
+        step = np.sqrt(n) * linalg.solve_triangular(R, np.eye(p)) / length[:, None]
+        Q, K = Q @ step, K @ step
+        if p == 0 or np.diag(R).min() > 0.1:
+            break
+    return Q, K
+
+
+def start_theta(arrangement: Arrangement) -> Floats:
+    """Lambda' = I / 2 for every factor."""
+    return np.concatenate([np.where(t.diagonal, START, 0.0) for t in arrangement.templates])
+
+
+def theta_scale(arrangement: Arrangement, factors: Sequence[Factor]) -> Floats:
+    """About the standard errors of theta'."""
+    mine = [factors[i] for i in arrangement.order]
+    return np.concatenate([np.full(f.template.n_theta, START / np.sqrt(f.n_levels)) for f in mine])
+
+
+def settle(arrangement: Arrangement, theta: Floats) -> tuple[Floats, Mask, Floats]:
+    """Theta' with non-negative diagonals and exact zeros; which elements are on the boundary; their signs.
+
+    A column of Lambda_f whose diagonal is zero carries no effect of its own. The signs turn theta' of the search to the one
+    returned.
+    """
+    parts, fixed, turned = [], [], []
+    for template, part in zip(arrangement.templates, split_theta(arrangement.templates, theta), strict=True):
+        made, signs = template.canonical(part)
+        rows, columns = template.places
+        gone = template.diagonal & (np.abs(made) < ZERO)
+        parts.append(np.where(gone, 0.0, made))
+        fixed.append(gone)
+        turned.append(signs[columns])
+    return np.concatenate(parts), np.concatenate(fixed), np.concatenate(turned)
+
+
+def covariance_of(hessian: Floats, fixed: Mask) -> Floats:
+    """2 H^{-1} over the parameters that are free; NaN for the others.
+
+    Directions in which H does not bend (they arise where Lambda has lost rank) get no variance.
+    """
+    k = len(hessian)
+    out = np.full((k, k), np.nan)
+    free = np.flatnonzero(~np.concatenate([fixed, np.zeros(k - len(fixed), dtype=bool)]))
+    H = hessian[np.ix_(free, free)]
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(H)), 1e-300))
+    values, vectors = linalg.eigh((H + H.T) / 2 * np.outer(scale, scale)) if len(H) else (np.zeros(0), H)
+    bent = values > 1e-9 * max(float(values.max(initial=0.0)), 1e-300)
+    half = (vectors[:, bent] / np.sqrt(values[bent])) * scale[:, None]
+    out[np.ix_(free, free)] = 2.0 * half @ half.T
+    return out
+
+
+def user_theta(arrangement: Arrangement, theta: Floats) -> tuple[list[Floats], Floats]:
+    """Theta of each factor in the order of the formula, and the matrix from theta' to all of it."""
+    G = arrangement.theta_scaling
+    parts = split_theta(arrangement.templates, G @ theta)
+    ends = np.cumsum([0, *[t.n_theta for t in arrangement.templates]])
+    back = np.argsort(arrangement.order)
+    rows = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in back])
+    return [parts[i] for i in back], G[rows]
+
+
+def user_factors(arrangement: Arrangement, theta: Floats) -> list[Floats]:
+    """T Lambda' of each factor in engine order."""
+    made = relative_factors(arrangement.templates, theta)
+    return [T @ L for T, L in zip(arrangement.scaling, made, strict=True)]
+
+
+def singular_factors(arrangement: Arrangement, theta: Floats) -> tuple[bool, ...]:
+    """In the order of the formula: whether Lambda'_f has (numerically) lost rank."""
+    lost = [
+        bool((np.abs(np.diag(L)) <= ZERO * max(1.0, float(np.abs(L).max()))).any())
+        for L in relative_factors(arrangement.templates, theta)
+    ]
+    return tuple(lost[i] for i in np.argsort(arrangement.order))

@@ -1,0 +1,291 @@
+"""Estimates of generalised linear and ordinal mixed models: joint search over theta, thresholds and beta.
+
+Thresholds are alpha = J tau. Search coordinates are theta', tau and beta' of orthonormal columns; the joint Hessian at the
+optimum gives all standard errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, special, stats
+
+from jobchance.errors import EstimationError
+from jobchance.numerics.mixed import families
+from jobchance.numerics.mixed.block import RowIndex
+from jobchance.numerics.mixed.estimate import (
+    REACH,
+    SWITCH,
+    MixedEstimate,
+    covariance_of,
+    orthonormal,
+    settle,
+    singular_factors,
+    start_theta,
+    theta_scale,
+    user_factors,
+    user_theta,
+)
+from jobchance.numerics.mixed.laplace import LaplaceBlock, LaplaceProblem
+from jobchance.numerics.mixed.modes import Finished, effects_by_factor, finish_block
+from jobchance.numerics.mixed.pool import LocalPool
+from jobchance.numerics.mixed.problem import Arrangement, Factor, arrange_factors, build_blocks
+from jobchance.numerics.mixed.search import Optimum, minimise
+from jobchance.numerics.separation import find_separation
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+Thresholds = Literal["free", "symmetric", "equidistant"]
+CENTRAL = 60_000
+MAX_START = 50
+
+
+class LaplaceRows(LaplaceBlock):
+    """A block that remembers which rows of the data it holds and gives its part of the information."""
+
+    own: Codes
+
+    def information(self, J: Floats) -> tuple[Floats, Floats]:
+        """Part of the information about (tau, beta') at fixed theta: the gram of dr/d(tau, beta') with effects taken out.
+
+        Returns the gram matrix and the right side that is left for S.
+        """
+        D = -self.W[:, None] * self.X
+        if len(J):
+            la, lb, ra, rb, wa, wb = (np.zeros(len(self.y)) for _ in range(6))
+            families.threshold_derivatives(
+                self.family, self.eta, self.y, self.alpha, self.w, la, lb, ra, rb, wa, wb
+            )
+            k = self.y.astype(np.int64)
+            nothing = np.zeros((1, J.shape[1]))
+            upper, lower = np.vstack([J, nothing])[k], np.vstack([nothing, J])[k]
+            D = np.hstack([ra[:, None] * upper + rb[:, None] * lower, D])
+        weight = np.maximum(self.W, 1e-10)
+        sums = [self.block.transpose_sums(np.ascontiguousarray(column)) for column in D.T]
+        g1 = np.stack([one for one, _ in sums], axis=2) if sums else np.zeros((*self.block.shape1, 0))
+        right = np.stack([rest for _, rest in sums], axis=1) if sums else np.zeros((self.block.layout.q, 0))
+        flat = self.block.forward(np.ascontiguousarray(g1), right).reshape(-1, D.shape[1])
+        return (D / weight[:, None]).T @ D - flat.T @ flat, right
+
+    def finish(self, ur: Floats, inverse: Floats) -> Finished:
+        """Random part and modes at the last parameters."""
+        return finish_block(self.block, self.own, self.u1, ur, inverse)
+
+
+def threshold_basis(K: int, kind: Thresholds) -> Floats:
+    """J (K, number of free parameters) of the thresholds alpha = J tau."""
+    if kind == "free":
+        return np.eye(K)
+    if kind == "equidistant":
+        return np.column_stack([np.ones(K), np.arange(K)]) if K > 1 else np.ones((1, 1))
+    half = K // 2
+    made = np.zeros((K, 1 + half))
+    made[:, 0] = 1.0
+    for j in range(half):
+        made[j, 1 + j], made[K - 1 - j, 1 + j] = -1.0, 1.0
+    return made
+
+
+def estimate_laplace(
+    factors: Sequence[Factor],
+    X: Floats,
+    y: Floats,
+    *,
+    family: int,
+    w: Floats,
+    offset: Floats,
+    n_levels: int = 0,
+    thresholds: Thresholds = "free",
+    n_quad: int = 1,
+) -> MixedEstimate:
+    """Maximum likelihood estimates by the Laplace approximation, or by quadrature over the eliminated factor."""
+    arrangement = arrange_factors(factors)
+    J = threshold_basis(n_levels - 1, thresholds) if n_levels else np.zeros((0, 0))
+    ordinal = n_levels > 0
+    centre = np.average(X, axis=0, weights=w) if ordinal else np.zeros(X.shape[1])
+    Q, K = orthonormal(X - centre, np.ones(len(y)))
+
+    def make(index: RowIndex, z: Floats, own: Codes) -> LaplaceRows:
+        made = LaplaceRows(
+            index,
+            z,
+            arrangement.slots,
+            arrangement.partition.layout,
+            family=family,
+            X=np.ascontiguousarray(Q[own]),
+            y=y[own],
+            w=w[own],
+            offset=offset[own],
+            n_quad=n_quad,
+        )
+        made.own = own
+        return made
+
+    problem = LaplaceProblem(
+        LocalPool(build_blocks(factors, arrangement, make)),
+        arrangement.partition.layout,
+        arrangement.slots,
+        arrangement.templates,
+    )
+    start = _start(family, Q, y, w, offset, J, X)
+    found = _search(problem, arrangement, factors, J, start, n_rows=len(y))
+    k = len(start_theta(arrangement))
+    theta, fixed, signs = settle(arrangement, found.x[:k])
+    tau, beta = found.x[k : k + J.shape[1]], found.x[k + J.shape[1] :]
+    state = problem.evaluate(theta, J @ tau, beta)
+    turn = np.concatenate([signs, np.ones(len(found.x) - k)])
+    C = covariance_of(found.hessian * np.outer(turn, turn), fixed)
+    thetas, G = user_theta(arrangement, theta)
+    A = linalg.block_diag(G, _coefficient_map(J, K, centre))
+    joint = _transformed(A, C)
+    finished: list[Finished] = problem.pool.call("finish", problem.ur, problem.inverse)
+    effects = effects_by_factor(
+        arrangement,
+        [factors[i].n_levels for i in arrangement.order],
+        user_factors(arrangement, theta),
+        finished=finished,
+        ur=problem.ur,
+        inverse=problem.inverse,
+    )
+    random = np.empty(len(y))
+    for part in finished:
+        random[part.rows] = part.random
+    back = np.argsort(arrangement.order)
+    loglik = -state.value / 2 + families.loglik_constant(family, y, w)
+    coefficients = A[len(G) :, k:] @ np.concatenate([tau, beta])
+    covariance = joint[len(G) :, len(G) :]
+    return MixedEstimate(
+        theta=tuple(thetas),
+        sigma=None,
+        coefficients=coefficients,
+        covariance=covariance,
+        joint=joint,
+        df=np.full(len(coefficients), np.inf),
+        criterion=-2 * loglik,
+        loglik=loglik,
+        modes=tuple(effects[i][0] for i in back),
+        mode_covariances=tuple(effects[i][1] for i in back),
+        linear=offset + X @ (K @ beta),
+        random=random,
+        scores=np.zeros((0, len(coefficients))),
+        singular=singular_factors(arrangement, theta),
+        converged=found.converged,
+        distance=found.distance,
+        n_evaluations=problem.n_evaluations,
+        message=found.message,
+        runaway=bool(found.runaway),
+        n_free=J.shape[1] + Q.shape[1],
+    )
+
+
+def _coefficient_map(J: Floats, K: Floats, centre: Floats) -> Floats:
+    """Matrix from (tau, beta') to (alpha, beta) of the columns as given."""
+    n_alpha, n_tau = J.shape
+    made = np.zeros((n_alpha + len(K), n_tau + len(K)))
+    made[:n_alpha, :n_tau] = J
+    made[:n_alpha, n_tau:] = centre @ K
+    made[n_alpha:, n_tau:] = K
+    return made
+
+
+def _transformed(A: Floats, C: Floats) -> Floats:
+    """A C A', NaN where a row of A meets a parameter without variance."""
+    gone = np.isnan(np.diag(C))
+    made = A @ np.where(np.isnan(C), 0.0, C) @ A.T
+    lost = (np.abs(A) @ gone.astype(float)) > 0
+    made[lost], made[:, lost] = np.nan, np.nan
+    return made
+
+
+def _start(family: int, Q: Floats, y: Floats, w: Floats, offset: Floats, J: Floats, X: Floats) -> Floats:
+    """(tau, beta') of the model without random effects (thresholds: of the model without covariates)."""
+    if len(J):
+        share = np.cumsum(np.bincount(y.astype(np.int64), w))[:-1] / w.sum()
+        alpha = _quantile(family, share)
+        return np.concatenate([np.linalg.lstsq(J, alpha, rcond=None)[0], np.zeros(Q.shape[1])])
+    beta, r, W = _first_beta(family, Q, y, w, offset), np.zeros(len(y)), np.zeros(len(y))
+    none = np.zeros(0)
+    value = families.fused(family, offset + Q @ beta, y, w, none, r, W)
+    for _ in range(MAX_START):
+        gradient = Q.T @ r
+        H = (Q * W[:, None]).T @ Q
+        step = linalg.solve(H + 1e-12 * np.trace(H) * np.eye(len(H)), gradient, assume_a="pos")
+        decrement, length = float(gradient @ step), 1.0
+        while True:
+            made = families.fused(family, offset + Q @ (beta + length * step), y, w, none, r, W)
+            if made >= value - 1e-10 * abs(value) or length < 1e-6:
+                break
+            length /= 2
+        beta, value = beta + length * step, made
+        if decrement < 1e-8:
+            return beta
+    kind = "poisson" if family == families.POISSON_LOG else "binomial"
+    if find_separation(X, y, family=kind) is not None:
+        raise EstimationError(
+            "Covariates separate the outcomes completely, so coefficients have no finite estimate: look for a covariate, or "
+            "a level of one, with the same outcome in all its rows."
+        )
+    return beta
+
+
+def _first_beta(family: int, Q: Floats, y: Floats, w: Floats, offset: Floats) -> Floats:
+    """Least squares of the link of the smoothed outcome."""
+    if family == families.POISSON_LOG:
+        z = np.log(y + 0.5) - offset
+    else:
+        share = (y * w + 0.5) / (w + 1.0)
+        z = _quantile(family, share) - offset
+    return Q.T @ z / len(y)
+
+
+def _quantile(family: int, share: Floats) -> Floats:
+    """Linear predictor of a share: inverse of the distribution function of the link."""
+    if family in (families.BINOMIAL_LOGIT, families.ORDINAL_LOGIT):
+        return np.asarray(special.logit(share))
+    if family in (families.BINOMIAL_PROBIT, families.ORDINAL_PROBIT):
+        return np.asarray(stats.norm.ppf(share))
+    return np.asarray(np.log(-np.log1p(-share)))
+
+
+def _search(
+    problem: LaplaceProblem,
+    arrangement: Arrangement,
+    factors: Sequence[Factor],
+    J: Floats,
+    start: Floats,
+    *,
+    n_rows: int,
+) -> Optimum:
+    """Minimise the criterion over (theta', tau, beta')."""
+    theta0, scale = start_theta(arrangement), theta_scale(arrangement, factors)
+    k, t = len(theta0), J.shape[1]
+
+    def objective(x: Floats) -> tuple[float, Floats]:
+        state = problem.evaluate(x[:k], J @ x[k : k + t], x[k + t :])
+        return state.value, np.concatenate([state.by_theta, J.T @ state.by_alpha, state.by_beta])
+
+    x0 = np.concatenate([theta0, start])
+    objective(x0)
+    information = _information(problem, J)
+    root = linalg.cholesky(linalg.inv(information), lower=True)
+    return minimise(
+        objective,
+        x0,
+        scale=linalg.block_diag(np.diag(scale), root),
+        differences="central" if n_rows <= CENTRAL else "forward",
+        switch=SWITCH,
+        reach=REACH,
+    )
+
+
+def _information(problem: LaplaceProblem, J: Floats) -> Floats:
+    """About the information on (tau, beta') at the present point, random effects integrated out."""
+    parts = problem.pool.call("information", J)
+    right = np.sum([part[1] for part in parts], axis=0)
+    made = np.sum([part[0] for part in parts], axis=0) - right.T @ problem.arrow.solve(right)
+    made = (made + made.T) / 2
+    return made + 1e-8 * np.trace(made) / max(len(made), 1) * np.eye(len(made))

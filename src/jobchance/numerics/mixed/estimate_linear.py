@@ -1,0 +1,197 @@
+"""Estimates of a linear mixed model: search over theta, then everything that follows from the optimum.
+
+beta and sigma are profiled out. Satterthwaite degrees of freedom: 2 v^2 / (g'Ag) for a variance v of a coefficient, g its
+derivative by (theta, log sigma) and A their asymptotic covariance (Giesbrecht & Burns 1985, Biometrics 41, 477-486).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobchance.numerics.mixed.block import RowIndex
+from jobchance.numerics.mixed.estimate import (
+    REACH,
+    SWITCH,
+    MixedEstimate,
+    covariance_of,
+    orthonormal,
+    settle,
+    singular_factors,
+    start_theta,
+    theta_scale,
+    user_factors,
+    user_theta,
+)
+from jobchance.numerics.mixed.linear import LinearBlock, LinearProblem, LinearState
+from jobchance.numerics.mixed.modes import Finished, effects_by_factor, finish_block
+from jobchance.numerics.mixed.pool import LocalPool
+from jobchance.numerics.mixed.problem import Arrangement, Factor, arrange_factors, build_blocks
+from jobchance.numerics.mixed.search import Optimum, minimise
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+class LinearRows(LinearBlock):
+    """A block of a linear model that remembers which rows of the data it holds."""
+
+    own: Codes
+
+    def finish(self, Q: Floats, xr: Floats, inverse: Floats) -> Finished:
+        """Random part and modes at the last theta."""
+        u1 = (self.effects(xr) @ Q)[:, :, -1]
+        return finish_block(self.block, self.own, u1, (xr @ Q)[:, -1], inverse)
+
+
+def estimate_linear(
+    factors: Sequence[Factor],
+    X: Floats,
+    y: Floats,
+    *,
+    w: Floats,
+    offset: Floats,
+    restricted: bool,
+) -> MixedEstimate:
+    """REML or ML estimates of y = offset + X beta + Z b + e."""
+    arrangement = arrange_factors(factors)
+    n, p = X.shape
+    Q, K = orthonormal(X, w)
+    centre = Q.T @ (w * (y - offset)) / n
+    rest = y - offset - Q @ centre
+    unit = float(np.sqrt(np.sum(w * rest**2) / n))
+    D = np.column_stack([Q, rest / unit])
+
+    def make(index: RowIndex, z: Floats, own: Codes) -> LinearRows:
+        made = LinearRows(index, z, arrangement.slots, arrangement.partition, D=D[own], w=w[own])
+        made.own = own
+        return made
+
+    problem = LinearProblem(
+        LocalPool(build_blocks(factors, arrangement, make)),
+        arrangement.partition.layout,
+        arrangement.slots,
+        arrangement.templates,
+        restricted=restricted,
+    )
+    found = search_linear(problem, arrangement, factors)
+    theta, fixed, signs = settle(arrangement, found.x)
+    state = problem.evaluate(theta)
+    joint, df = _uncertainty(found, state, problem, fixed, signs)
+    thetas, G = user_theta(arrangement, theta)
+    finished: list[Finished] = problem.pool.call("finish", problem.Q, problem.xr, problem.inverse)
+    random = np.empty(n)
+    for part in finished:
+        random[part.rows] = part.random
+    ur = (problem.xr @ problem.Q)[:, -1]
+    effects = effects_by_factor(
+        arrangement,
+        [factors[i].n_levels for i in arrangement.order],
+        user_factors(arrangement, theta),
+        finished=finished,
+        ur=ur,
+        inverse=problem.inverse,
+    )
+    back = np.argsort(arrangement.order)
+    sigma2 = state.sigma2 * unit**2
+    beta = K @ (centre + unit * state.beta)
+    covariance = sigma2 * K @ state.cov_unscaled @ K.T
+    linear = offset + X @ beta
+    residual = y - linear - unit * random
+    criterion = (
+        state.value
+        + 2 * problem.df * np.log(unit)
+        - (2 * float(np.log(np.abs(np.diag(K))).sum()) if restricted else 0.0)
+    )
+    return MixedEstimate(
+        theta=tuple(thetas),
+        sigma=float(np.sqrt(sigma2)),
+        coefficients=beta,
+        covariance=covariance,
+        joint=_joint(joint, G, covariance),
+        df=_term_df(df, state, K),
+        criterion=criterion,
+        loglik=-criterion / 2,
+        modes=tuple(unit * effects[i][0] for i in back),
+        mode_covariances=tuple(sigma2 * effects[i][1] for i in back),
+        linear=linear,
+        random=unit * random,
+        scores=X * (w * residual / sigma2)[:, None],
+        singular=singular_factors(arrangement, theta),
+        converged=found.converged,
+        distance=found.distance,
+        n_evaluations=problem.n_evaluations,
+        message=found.message,
+        runaway=bool(found.runaway),
+        n_free=p,
+    )
+
+
+def search_linear(problem: LinearProblem, arrangement: Arrangement, factors: Sequence[Factor]) -> Optimum:
+    """Minimise the criterion over theta'."""
+
+    def objective(theta: Floats) -> tuple[float, Floats, LinearState]:
+        state = problem.evaluate(theta)
+        return state.value, state.gradient, state
+
+    return minimise(
+        objective,
+        start_theta(arrangement),
+        scale=theta_scale(arrangement, factors),
+        switch=SWITCH,
+        reach=REACH,
+    )
+
+
+def _uncertainty(
+    found: Optimum, state: LinearState, problem: LinearProblem, fixed: NDArray[np.bool_], signs: Floats
+) -> tuple[Floats, Floats]:
+    """Covariance of (theta', log sigma), and the derivatives (k + 1, p, p) of cov(beta) / sigma^2 by them.
+
+    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s are 4 df and
+    -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
+    """
+    k, p = len(fixed), problem.p
+    slope, change = np.zeros(k), np.zeros((k + 1, p, p))
+    for j in range(k):
+        two = [probe for probe in found.probes if probe.index == j]
+        if len(two) == 2:
+            (a, b) = two
+            run = a.step - b.step
+            slope[j] = (a.point.extra.pw - b.point.extra.pw) / run * signs[j]
+            change[j] = (a.point.extra.cov_unscaled - b.point.extra.cov_unscaled) / run * signs[j]
+    change[k] = 2.0 * state.cov_unscaled
+    C = covariance_of(found.hessian * np.outer(signs, signs), fixed)
+    h, bend = -2.0 * slope / state.sigma2, 4.0 * problem.df
+    free = ~fixed
+    joint = np.full((k + 1, k + 1), np.nan)
+    joint[:k, :k] = C
+    across = -C[np.ix_(free, free)] @ h[free] / bend
+    joint[k, :k][free] = joint[:k, k][free] = across
+    joint[k, k] = 2.0 / bend - across @ h[free] / bend
+    used = np.append(free, True)
+    return joint, np.einsum("kab,kl,lcd->abcd", change[used], joint[np.ix_(used, used)], change[used])
+
+
+def _term_df(spread: Floats, state: LinearState, K: Floats) -> Floats:
+    """Satterthwaite degrees of freedom of each coefficient; `spread` is the covariance of cov(beta) / sigma^2."""
+    v = np.einsum("ia,ab,ib->i", K, state.cov_unscaled, K)
+    noise = np.einsum("ia,ib,ic,id,abcd->i", K, K, K, K, spread, optimize=True)
+    with np.errstate(divide="ignore"):
+        return np.where(noise > 0, 2.0 * v**2 / noise, np.inf)
+
+
+def _joint(parameters: Floats, G: Floats, covariance: Floats) -> Floats:
+    """Covariance of (theta, log sigma, beta); beta is asymptotically independent of the others."""
+    k, p = len(G), len(covariance)
+    out = np.zeros((k + 1 + p, k + 1 + p))
+    gone = np.isnan(np.diag(parameters))
+    J = np.zeros((k + 1, k + 1))
+    J[:k, :k], J[k, k] = G, 1.0
+    made = J @ np.where(np.isnan(parameters), 0.0, parameters) @ J.T
+    lost = (np.abs(J) @ gone.astype(float)) > 0
+    made[lost], made[:, lost] = np.nan, np.nan
+    out[: k + 1, : k + 1], out[k + 1 :, k + 1 :] = made, covariance
+    return out
