@@ -1,8 +1,7 @@
-"""The Schur complement S of the remaining columns: storage, Cholesky factor, solutions, and the inverse on its pattern.
+"""The Schur complement S of the remaining columns: Cholesky factor, solutions, the inverse on its pattern.
 
 S is an arrow matrix: diagonal blocks B_j, a border D, and couplings C_j of block j with the border columns it
-touches. Without blocks it is one dense matrix. All parts lie in one flat array so that compiled loops reach any
-element by `kernels.place`.
+touches. Without blocks it is one dense matrix. All parts lie in one flat array, addressed by `Layout.slots`.
 """
 
 from __future__ import annotations
@@ -73,6 +72,24 @@ class Layout:
         return len(self.block)
 
     @property
+    def order(self) -> int:
+        """Order of S where it is one dense matrix, else 0."""
+        return 0 if len(self.n_of) else self.nb
+
+    def slots(self, p: NDArray[Any], q: NDArray[Any]) -> Codes:
+        """Index in the flat store of the elements (p, q), in either order."""
+        high, low = np.maximum(p, q), np.minimum(p, q)
+        j, border = self.block[low], self.block[high] < 0
+        h, i = self.local[high], self.local[low]
+        if not len(self.n_of):
+            return np.asarray(self.off_d + i * self.nb + h, dtype=np.int64)
+        within = self.off_b[j] + i * self.n_of[j] + h
+        across = self.off_c[j] + self.active[j, np.where(border, h, 0)] * self.n_of[j] + i
+        corner = self.off_d + i * self.nb + h
+        made: Codes = np.where(j < 0, corner, np.where(border, across, within))
+        return made
+
+    @property
     def address(self) -> tuple[Any, ...]:
         """Arguments of `kernels.place` after the two columns."""
         return (self.block, self.local, self.n_of, self.off_b, self.off_c, self.active, self.off_d, self.nb)
@@ -130,7 +147,7 @@ class Arrow:
 
     def solve(self, right: Floats) -> Floats:
         """S^{-1} right, for a vector or a matrix of columns."""
-        made = np.array(right, dtype=float, order="F").reshape(self.layout.q, -1)
+        made = np.array(right if np.ndim(right) == 2 else right[:, None], dtype=float, order="F")
         blocks, couplings, border = self.layout.parts(self.store)
         below = made[self.border]
         for columns, touched, B, Y in zip(self.columns, self.layout.touched, blocks, couplings, strict=True):

@@ -1,7 +1,7 @@
 """One block of rows: its citizens' part of every sum that an evaluation needs.
 
 Sums are additive over blocks, so a fit is the same whether its rows form one block in memory or many on other
-machines. A block holds whole levels of the eliminated factor, or (with `m1 = 0`) rows whose effects all lie in S.
+machines. A block holds whole levels of the eliminated factor, or (m1 = 0) rows whose effects all lie in S.
 """
 
 from __future__ import annotations
@@ -59,18 +59,18 @@ class Slots:
 
 @dataclass(frozen=True, eq=False)
 class RowIndex:
-    """Which random columns each row uses; rows are sorted by the level of the eliminated factor.
+    """Random columns of each row; rows are sorted by the level of the eliminated factor, then by columns.
 
     Parameters
     ----------
     rows : integer array (n,)
         Numbers of the rows in the data given.
-    start : integer array (q1 + 1,)
+    start : integer array (levels + 1,)
         First row of each level.
     r : integer array (n, mr)
         Remaining columns of each row.
     levels : integer array (q1,)
-        Numbers of the levels in the data given.
+        Numbers of the levels in the data given; empty where they are not eliminated.
     """
 
     rows: Codes
@@ -85,18 +85,18 @@ def index_rows(codes: list[Codes], partition: Partition) -> list[RowIndex]:
     `codes` are those of the factors in engine order.
     """
     kept = partition.moved[codes[0]] >= 0
-    order = np.argsort(codes[0], kind="stable")
+    order = np.lexsort([*codes[:0:-1], codes[0]])
     made = []
-    rows = order[~kept[order]] if kept.any() else order
-    if len(rows):
-        levels, first = np.unique(codes[0][rows], return_index=True)
-        start = np.append(first, len(rows)).astype(np.int64)
-        made.append(RowIndex(rows, start, _columns(codes, partition, rows), levels))
-    if kept.any():
-        rows = order[kept[order]]
-        own = partition.moved_places[partition.moved[codes[0][rows]]]
-        r = np.ascontiguousarray(np.hstack([own, _columns(codes, partition, rows)]), dtype=np.int32)
-        made.append(RowIndex(rows, np.array([0, len(rows)], dtype=np.int64), r, np.zeros(0, dtype=np.int64)))
+    for rows, own in ((order[~kept[order]], False), (order[kept[order]], True)):
+        if len(rows):
+            sorted_codes = codes[0][rows]
+            first = np.flatnonzero(np.append(True, sorted_codes[1:] != sorted_codes[:-1]))
+            start = np.append(first, len(rows)).astype(np.int64)
+            r = _columns(codes, partition, rows)
+            if own:
+                places = partition.moved_places[partition.moved[sorted_codes]]
+                r = np.ascontiguousarray(np.hstack([places, r]), dtype=np.int32)
+            made.append(RowIndex(rows, start, r, sorted_codes[first[: 0 if own else len(first)]]))
     return made
 
 
@@ -129,14 +129,14 @@ class Block:
         self.q1 = len(index.levels)
         self.m1 = slots.total - mr
         self.z = np.ascontiguousarray(z)
-        self.step = 0 if len(z) == 1 and self.n != 1 else 1
+        self.step = 0 if len(z) == 1 else 1
         self.first, self.last = slots.bounds
-        if self.m1:
-            self.ptr, self.idx, self.rpos = kernels.build_lists(index.start, index.r, layout.q)
-        else:
-            self.ptr, self.idx = np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int32)
-            self.rpos = np.zeros((self.n, mr), dtype=np.int64)
-        self.A = np.zeros((max(self.q1, 1), self.m1, self.m1))
+        self.single = self.m1 == 1 and not self.step and bool((self.z == 1).all())
+        self.ptr, self.idx, self.rpos = kernels.build_lists(index.start, index.r, layout.q)
+        self.slot = np.zeros(0, dtype=np.int64)
+        if not layout.order:
+            self.slot = layout.slots(*kernels.build_pairs(self.ptr, self.idx))
+        self.A = np.zeros((len(index.start) - 1, self.m1, self.m1))
         self.C = np.zeros((len(self.idx), self.m1))
         self.zt = self.z
 
@@ -151,11 +151,15 @@ class Block:
 
     def weigh(self, W: Floats, store: Floats) -> float:
         """Eliminate the levels under row weights W, add to S; returns the sum of log|I + A_i|."""
-        total: float = kernels.weigh(
-            W, self.index.start, self.index.r, self.rpos, self.zt, self.step, self.m1, self.ptr, self.idx,
-            self.A, self.C, store, *self.layout.address,
+        if self.single:
+            return kernels.weigh_single(
+                W, self.index.start, self.rpos, self.zt, self.ptr, self.idx, self.slot, self.layout.order,
+                self.A, self.C, store,
+            )  # fmt: skip
+        return kernels.weigh(
+            W, self.index.start, self.rpos, self.zt, self.step, self.m1, self.ptr, self.idx, self.slot,
+            self.layout.order, self.A, self.C, store,
         )  # fmt: skip
-        return total
 
     def linear_predictor(self, fixed: Floats, u1: Floats, ur: Floats) -> Floats:
         """`fixed` + Z Lambda u by row."""
@@ -183,13 +187,26 @@ class Block:
 
     def leverage(self, W: Floats, inverse: Floats) -> tuple[Floats, Floats, Floats]:
         """Leverages by row, the sum of W z (M^{-1} Lambda'z)', and the diagonal of M^{-1} by level."""
-        c, T = np.empty(self.n), np.zeros((self.slots.total, self.slots.total))
+        c, T = np.empty(len(W)), np.zeros((self.slots.total, self.slots.total))
         diagonal = np.zeros(self.shape1)
-        kernels.leverage(
-            W, self.index.start, self.index.r, self.rpos, self.z, self.zt, self.step, self.m1, self.first, self.last,
-            self.ptr, self.idx, self.A, self.C, inverse, c, T, diagonal, *self.layout.address,
-        )  # fmt: skip
+        if self.single:
+            kernels.leverage_single(
+                W, self.index.start, self.rpos, self.zt, self.ptr, self.idx, self.slot, self.layout.order,
+                self.A, self.C, inverse, c, T, diagonal,
+            )  # fmt: skip
+        else:
+            kernels.leverage(
+                W, self.index.start, self.rpos, self.z, self.zt, self.step, self.m1, self.first, self.last,
+                self.ptr, self.idx, self.slot, self.layout.order, self.A, self.C, inverse, c, T, diagonal,
+            )  # fmt: skip
         return c, T, diagonal
+
+    def covariances(self, inverse: Floats) -> Floats:
+        """M^{-1}_ii (q1, m1, m1) of the eliminated levels."""
+        out = np.zeros((self.q1, self.m1, self.m1))
+        if self.q1:
+            kernels.eliminated(self.ptr, self.idx, self.slot, self.layout.order, self.A, self.C, inverse, out)
+        return out
 
     def outer_sums(self, v: Floats, u1: Floats, ur: Floats) -> Floats:
         """Sum over rows of v z u'."""
@@ -198,3 +215,31 @@ class Block:
             v, self.index.start, self.index.r, self.z, self.step, u1, ur, self.first, self.last, T
         )
         return T
+
+
+class CellBlock(Block):
+    """A block without covariates in its random columns, where runs of like rows are one cell.
+
+    Weights are given by cell; the linear predictor is by row, and `n` is the number of rows.
+    """
+
+    def __init__(self, index: RowIndex, z: Floats, slots: Slots, layout: Layout) -> None:
+        new = np.zeros(len(index.r), dtype=bool)
+        new[index.start[:-1]] = True
+        new[1:] |= (index.r[1:] != index.r[:-1]).any(axis=1)
+        self.cells = np.flatnonzero(new)
+        start = np.searchsorted(self.cells, index.start).astype(np.int64)
+        cells = RowIndex(index.rows[self.cells], start, index.r[self.cells], index.levels)
+        super().__init__(cells, z, slots, layout)
+        self.n = len(index.r)
+
+    def sum(self, w: Floats) -> Floats:
+        """Sums of row weights by cell."""
+        made: Floats = np.add.reduceat(w, self.cells)
+        return made
+
+    def linear_predictor(self, fixed: Floats, u1: Floats, ur: Floats) -> Floats:
+        """`fixed` + Z Lambda u by row."""
+        eta = np.zeros(len(self.cells))
+        kernels.linear_predictor(eta, self.index.start, self.index.r, self.zt, 0, u1, ur, eta)
+        return fixed + np.repeat(eta, np.diff(self.cells, append=self.n))

@@ -2,8 +2,8 @@
 
 Letters of Bates, Maechler, Bolker & Walker (2015), J. Stat. Softw. 67(1): y = X beta + Z Lambda u + e with
 e ~ N(0, sigma^2 / w), u ~ N(0, sigma^2 I), and M = I + Lambda'Z'WZ Lambda. The criterion is
-log|M| (+ log|X'V^{-1}X| for REML) + df (1 + log(2 pi pw / df)) - sum log w, with pw the penalised weighted residual sum
-of squares at its minimum and df = n - p (REML) or n (ML); beta and sigma are profiled out.
+log|M| (+ log|X'V^{-1}X| for REML) + df (1 + log(2 pi pw / df)) - sum log w, with pw the penalised weighted
+residual sum of squares at its minimum and df = n - p (REML) or n (ML); beta and sigma are profiled out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy import linalg
 from jobchance.errors import EstimationError
 from jobchance.numerics.mixed import kernels
 from jobchance.numerics.mixed.arrow import Arrow, Layout
-from jobchance.numerics.mixed.block import Block, RowIndex, Slots
+from jobchance.numerics.mixed.block import Block, CellBlock, RowIndex, Slots
 from jobchance.numerics.mixed.partition import Partition
 from jobchance.numerics.mixed.pool import Pool
 from jobchance.numerics.mixed.relative import Template, relative_factors
@@ -62,27 +62,28 @@ class LinearBlock:
         D: Floats,
         w: Floats,
     ) -> None:
-        self.block = Block(index, z, slots, partition.layout)
+        self.block = (CellBlock if len(z) == 1 else Block)(index, z, slots, partition.layout)
         self.columns = [*([partition.moved_places] if not self.block.m1 else []), *partition.places]
         self.widths = slots.widths[1:] if self.block.m1 else slots.widths
-        self.w = w
         k = D.shape[1]
         self.G1, self.U0 = np.zeros((*self.block.shape1, k)), np.zeros((partition.layout.q, k))
         kernels.cross_sums(D, w, index.start, index.r, self.block.z, self.block.step, self.G1, self.U0)
         self.moments = Moments(len(w), float(np.log(w).sum()), (D * w[:, None]).T @ D)
+        self.w = self.block.sum(w) if isinstance(self.block, CellBlock) else w
 
     def sums(self, factors: list[Floats], into: Floats | None) -> LinearParts:
         """Eliminate the block's levels at Lambda and add to S."""
         block = self.block
         block.set_factor(block.slots.joined(factors))
-        store = None if into is not None else np.zeros(block.layout.size)
-        logdet = block.weigh(self.w, into if store is None else store)
+        store = np.zeros(block.layout.size) if into is None else into
+        logdet = block.weigh(self.w, store)
+        made = None if into is not None else store
         right = self._scaled(factors)
         if not block.m1:
-            return LinearParts(logdet, np.zeros((self.U0.shape[1],) * 2), right, store)
+            return LinearParts(logdet, np.zeros((self.U0.shape[1],) * 2), right, made)
         self.t1 = block.forward(np.einsum("iak,ab->ibk", self.G1, factors[0]), right)
         flat = self.t1.reshape(-1, self.t1.shape[2])
-        return LinearParts(logdet, -flat.T @ flat, right, store)
+        return LinearParts(logdet, -flat.T @ flat, right, made)
 
     def describe(self) -> Moments:
         """What the block adds once."""
@@ -134,7 +135,7 @@ class LinearBlock:
 class LinearState:
     """Everything known at one theta.
 
-    `beta` and `cov_beta` (relative to sigma^2) belong to the columns of X given; `ur` and the blocks' effects are u.
+    `beta` and `cov_unscaled` (relative to sigma^2) belong to the columns of X given.
     """
 
     theta: Floats
@@ -225,7 +226,7 @@ def _regress(gram: Floats, total: float) -> tuple[Floats, Floats, float]:
     pw = float(gram[-1, -1] - z @ z)
     if not pw > 1e-13 * total:
         raise EstimationError(
-            "The random effects explain the outcome (almost) fully; no residual variance is left to estimate. "
-            "Check that the outcome varies within groups."
+            "The random effects explain the outcome (almost) fully, no residual variance is left to find; "
+            "check that the outcome varies within groups."
         )
     return R, beta, pw

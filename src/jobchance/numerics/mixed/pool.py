@@ -1,14 +1,17 @@
-"""Calling all blocks of rows: in this process, in threads when there are several.
+"""Calling all blocks of rows: one after the other, or in threads when there are many rows.
 
-The compiled loops release the interpreter lock, so threads share the work. Results come in block order and are
-added in that order: the same numbers whatever the number of threads.
+The compiled loops release the interpreter lock, so threads share the work. Results come, and are added, in
+block order: the numbers are the same whatever the number of threads.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
+
+THREADED = 100_000
 
 
 class Pool(Protocol):
@@ -28,12 +31,20 @@ class Pool(Protocol):
 
 
 class LocalPool:
-    """Blocks held in this process."""
+    """Blocks held in this process.
+
+    Parameters
+    ----------
+    blocks : sequence of LinearBlock or LaplaceBlock
+        The rows.
+    """
 
     def __init__(self, blocks: Sequence[Any]) -> None:
         self.blocks = list(blocks)
-        self.shares_memory = len(self.blocks) == 1
-        self._threads = ThreadPoolExecutor(len(self.blocks)) if len(self.blocks) > 1 else None
+        rows = sum(block.block.n for block in self.blocks)
+        self.shares_memory = len(self.blocks) == 1 or rows < THREADED
+        workers = min(len(self.blocks), os.cpu_count() or 1)
+        self._threads = None if self.shares_memory else ThreadPoolExecutor(workers)
 
     def call(self, method: str, *arguments: Any) -> list[Any]:
         """Result of the method of every block, in block order."""
