@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jobchance.design.build import build_design
 from jobchance.design.formula import parse_formula
 from jobchance.design.layout import read_layout
-from jobchance.errors import FormulaError
+from jobchance.errors import DesignError, FormulaError
 
 N = 120
 RNG = np.random.default_rng(7)
@@ -108,3 +108,32 @@ def test_any_text_is_read_or_refused(text):
 @given(st.text(max_size=200))
 def test_any_unicode_is_read_or_refused(text):
     _is_read_or_refused("y ~ x + " + text)
+
+
+_OPERANDS = ["x", "z", "a", "b", "0", "1", "2", "(a + x)", "log(x)", "log(x**2 + 1)", "C(b)", "C(x)"]
+_OPERANDS += ["poly(x, 2)", "spline(z, df=3)", "offset(x * z)", "offset(a)", "(1 | a)", "(x || b)", "(a | c)"]
+_OPERANDS += ["(0 + z | a/b)", "I(x / z)", "I(x / 0)", "cbind(x, z)", "`y`", "(0 + C(b) | c:a)"]
+_OPERANDS += ["(1 | nowhere)", "C(a, ref='p')"]
+_LEFTS = ["y", "b", "a", "I(y**2)", "cbind(n, m)", "cbind(n, y)", "n", "I(n / (n + m))", "log(y)", ""]
+
+
+def test_any_sentence_of_the_language_gives_a_design_or_one_clear_error():
+    rng = np.random.default_rng(3)
+    data = DATA.assign(n=rng.integers(0, 5, N), m=rng.integers(1, 5, N))
+    outcomes = {"design": 0, "FormulaError": 0, "DesignError": 0}
+    for _ in range(3_000):
+        size = rng.integers(1, 5)
+        signs = rng.choice([" + ", " + ", " + ", " - ", ":", "*", "/"], size)
+        words = [f"{sign}{rng.choice(_OPERANDS)}" for sign in signs]
+        text = f"{rng.choice(_LEFTS, p=[0.4, *[0.6 / 9] * 9])} ~ {rng.choice(_OPERANDS)}{''.join(words)}"
+        kind = str(rng.choice(["numeric", "numeric", "binomial", "ordinal"]))
+        try:
+            design = build_design(text, data, outcome=kind, allow_offset=True)
+        except (FormulaError, DesignError) as error:
+            outcomes[type(error).__name__] += 1
+            continue
+        outcomes["design"] += 1
+        arrays = [design.outcome, design.matrix, *(block.matrix for block in design.random)]
+        assert all(np.isfinite(array).all() for array in arrays), text
+        assert np.linalg.matrix_rank(design.matrix) == len(design.columns), text
+    assert min(outcomes.values()) > 150, outcomes

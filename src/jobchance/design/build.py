@@ -329,6 +329,8 @@ def _grouping(term: RandomTerm, rows: pd.DataFrame, problems: list[str]) -> tupl
     except DesignError as error:
         problems.append(str(error))
         return None
+    if len(levels) < 2:
+        problems.append(f"Column {term.label} has 1 level in the rows used; at least 2 are needed.")
     return codes, levels
 
 

@@ -93,6 +93,11 @@ def value_codes(data: pd.DataFrame, name: str) -> tuple[Codes, pd.Index]:
 
     Categorical columns keep the order of their categories; numbers are in numerical, texts in alphabetical
     order, and false comes before true.
+
+    Raises
+    ------
+    DesignError
+        The values cannot be compared with each other.
     """
     series = data[name]
     if isinstance(series.dtype, pd.CategoricalDtype):
@@ -102,7 +107,10 @@ def value_codes(data: pd.DataFrame, name: str) -> tuple[Codes, pd.Index]:
         renumber = np.full(len(categories) + 1, -1, dtype=np.int64)
         renumber[present] = np.arange(len(present))
         return renumber[codes], categories[present]
-    raw, values = pd.factorize(series, sort=True)
+    try:
+        raw, values = pd.factorize(series, sort=True)
+    except TypeError as error:
+        raise DesignError(f"Column {name} holds values that have no order.") from error
     return raw.astype(np.int64, copy=False), pd.Index(values)
 
 

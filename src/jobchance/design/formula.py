@@ -181,6 +181,7 @@ class _Expander:
         self.text = text
         self.work = 0
         self.varying: set[tuple[frozenset[str], frozenset[Node]]] = set()
+        self.labels: dict[str, tuple[str, ...]] = {}
 
     def top(self, node: Node) -> _Side:
         """Take one side apart at its plus and minus signs."""
@@ -313,6 +314,8 @@ class _Expander:
 
     def check_once(self, term: RandomTerm, bar: Bar) -> None:
         """An effect varies by a grouping in one term only: the variances of two cannot be told apart."""
+        if self.labels.setdefault(term.label, term.group) != term.group:
+            raise self.error(bar, f"{term.label} is a column and a combination of columns; rename the column")
         for effect in [*([()] if term.intercept else []), *term.terms]:
             key = frozenset(term.group), frozenset(effect)
             if key in self.varying:
