@@ -13,11 +13,13 @@ from jobchance.design.build import RandomBlock
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import DesignError
 from jobchance.models import panel_estimators as estimators
-from jobchance.models.mixed import MixedContext, collinear_terms, fit_random_part
+from jobchance.models.mixed_input import check_options, gather_terms
+from jobchance.models.mixed_result import MixedContext, assemble, collinear_terms
 from jobchance.models.panel_data import PanelRows, check_absorb, narrowed, read_panel
 from jobchance.models.panel_estimators import Regression, VarianceParts
 from jobchance.numerics.demean import group_means
 from jobchance.options import check_option
+from jobchance.numerics.mixed.estimate_linear import estimate_linear
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Codes, Floats, RandomPart, Rows, Sample
@@ -205,19 +207,23 @@ def _hybrid(panel: PanelRows, vcov: Vcov) -> Fit:
         raise DesignError("estimator='hybrid' needs an intercept: leave out the 0 in the formula.")
     X, names, both = estimators.split_within_between(panel)
     ones, layout = np.ones((len(X), 1)), narrowed(design.layout, (INTERCEPT,))
-    made = fit_random_part(
-        X,
-        panel.y,
-        names,
-        block=RandomBlock(panel.entity, panel.entity_codes, panel.levels, ones, layout, correlated=True),
+    block = RandomBlock(panel.entity, panel.entity_codes, panel.levels, ones, layout, correlated=True)
+    terms, factors = gather_terms([block])
+    made = assemble(
+        estimate_linear(
+            factors, X, panel.y, w=np.ones(len(X)), offset=np.zeros(len(X)), restricted=True
+        ),
+        terms,
+        names=names,
         rows=(panel.frame, panel.used),
+        outcome=panel.y,
         context=MixedContext(
-            model="hybrid (within and between, REML)",
             outcome=design.outcome_name,
             formula=design.formula.text,
-            method="reml",
+            options=check_options(family="gaussian", link=None, method="reml", n_quad=1, thresholds="free"),
             sample=Sample(len(panel.y), panel.group_counts, panel.dropped, 0, collinear_terms(design)),
             predictor=None,
+            model="hybrid (within and between, REML)",
         ),
         vcov=vcov,
     )

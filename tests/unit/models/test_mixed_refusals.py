@@ -20,17 +20,14 @@ def data():
 @pytest.mark.parametrize(
     ("formula", "options", "message"),
     [
-        ("y ~ x + (1 | g) + (1 | h)", {}, "Crossed or nested random effects .g, h."),
-        ("y ~ x + (1 | h/g)", {}, "Crossed or nested"),
-        ("y ~ x + (1 | g) + (0 + x | g)", {}, r"\(1 \+ x \|\| g\)"),
-        ("job ~ x + (1 | g)", {"family": "binomial"}, "fit_glm"),
-        ("job ~ x + (1 | g)", {"family": "ordinal"}, "ordinal"),
-        ("job ~ x + (1 | g)", {"family": "poisson"}, "poisson"),
         ("job ~ x + (1 | g)", {"family": "bernoulli"}, "Allowed"),
         ("y ~ x + (1 | g)", {"link": "log"}, "identity"),
         ("y ~ x + (1 | g)", {"n_quad": 7}, "n_quad"),
-        ("y ~ x + (1 | g)", {"weights": "x"}, "weights"),
-        ("y ~ x + (1 | g)", {"offset": "x"}, "offset"),
+        ("job ~ x + (1 | g)", {"family": "binomial", "n_quad": 0}, "from 1 to"),
+        ("job ~ x + (1 | g)", {"family": "binomial", "n_quad": True}, "from 1 to"),
+        ("job ~ x + (1 | g)", {"family": "binomial", "link": "log"}, "logit, probit, cloglog"),
+        ("job ~ x + (1 | g)", {"family": "binomial", "thresholds": "symmetric"}, "ordinal"),
+        ("y ~ x + (1 | g)", {"link": "log", "n_quad": 5}, "(?s)log.*n_quad"),
         ("y ~ x + (1 | g)", {"method": "restricted"}, "reml, ml"),
     ],
 )
@@ -45,7 +42,7 @@ def test_what_is_not_fitted_is_refused(data, formula, options, message):
         ("y ~ x", {}, "random term"),
         ("y ~ x + (1 | row)", {"row": range(800)}, "800 levels of row"),
         ("y ~ x + (1 | one)", {"one": 1}, "one"),
-        ("flat ~ 1 + (1 | g)", {"flat": 3.0}, "no variation"),
+        ("flat ~ 1 + (1 | g)", {"flat": 3.0}, "one value in all rows"),
     ],
 )
 def test_designs_that_carry_no_model(data, formula, change, message):
@@ -57,7 +54,7 @@ def test_designs_that_carry_no_model(data, formula, change, message):
 @pytest.mark.parametrize("noise", [0.0, 1e-9])
 def test_groups_that_explain_everything_have_no_estimate(data, random, noise):
     level = data["g"] + noise * np.random.default_rng(1).normal(size=800)
-    with pytest.raises(EstimationError, match="no upper bound"):
+    with pytest.raises(EstimationError, match="almost. fully"):
         fit_mixed(f"level ~ 1 + {random}", data.assign(level=level))
 
 
