@@ -82,7 +82,7 @@ class Compute(ABC):
                 arriving.close()
                 raise outcome.as_error("Task")
             outcomes[index] = outcome
-        return [outcomes[index] for index in range(len(outcomes))]
+        return [outcomes[index] for index in range(len(tasks))]
 
     def imap_unordered(
         self,

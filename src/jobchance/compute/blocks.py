@@ -78,6 +78,8 @@ class Blocks(ABC):
         BlockLost
             A worker ended before it had answered for all its blocks. With `rebuild=True` the lost blocks
             have been built again, here or elsewhere, without their state.
+        EstimationError
+            With `rebuild=True`: the lost blocks could not be built again.
         SpecError
             The blocks are closed; `per_block` has another length than the blocks; an argument cannot be sent.
         JobchanceError

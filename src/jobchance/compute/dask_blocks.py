@@ -75,11 +75,19 @@ class DaskBlocks(Blocks):
         return self._exchange("call", range(len(self)), lambda own: (method, shared, entries(per_block, own)))
 
     def _drop(self) -> None:
+        for remote in self._actors.values():
+            remote.release()
         self._actors.clear()
 
     def _hire(self) -> list[str]:
         """Give every worker without one an actor; return the addresses of those that have one."""
-        self._client.wait_for_workers(1, timeout=self._wait_seconds)
+        try:
+            self._client.wait_for_workers(1, timeout=self._wait_seconds)
+        except TimeoutError:
+            raise EstimationError(
+                f"No worker of the Dask cluster is left to hold blocks after {self._wait_seconds:g} seconds. "
+                "Start workers, or wait longer with wait_seconds."
+            ) from None
         threads = self._client.nthreads()
         for address in sorted(set(threads) - set(self._actors)):
             remote = _Remote(self._client, address, threads[address])
@@ -136,6 +144,12 @@ class _Remote:
         """Wait for the answer; None if the worker has gone."""
         answer: Shipment | None = self._patiently(future)
         return answer
+
+    def release(self) -> None:
+        """Free the actor; a closed connection has done so already."""
+        if self._client.status == "running":
+            # Older versions of Dask keep an actor as long as anything here refers to it.
+            self._client.cancel([self._future], force=True)
 
     def _begin(self, command: str, *arguments: Any) -> Any:
         """Call a method of the actor without waiting; None if the worker is known to have gone."""

@@ -184,11 +184,13 @@ def _check_workers(client: Client, wait_seconds: float) -> None:
     packages = {**scheduler["packages"], "python": ".".join(scheduler["host"]["python"].split(".")[:2])}
     check_versions({"scheduler": {name: packages[name] for name in _SCHEDULER_PACKAGES}})
     try:
-        check_versions(client.run(installed_versions))
-    except ImportError:
+        found = client.run(installed_versions)
+    except Exception as error:
         raise SpecError(
-            "The workers of the Dask cluster cannot import jobchance: install the same version there."
+            f"The workers of the Dask cluster cannot run jobchance ({type(error).__name__}): start them from "
+            "the same environment as this process, with the same version of jobchance installed."
         ) from None
+    check_versions(found)
 
 
 def _report_losses(n_lost: int) -> None:

@@ -272,3 +272,38 @@ def test_seed_is_checked(seed):
 def test_none_means_this_process(two):
     assert isinstance(choose_compute(None), InProcess)
     assert choose_compute(two) is two
+
+
+def test_an_interrupt_leaves_the_object_usable(monkeypatch):
+    from jobchance.compute.shipping import Shipment
+
+    def interrupted(connection):
+        raise KeyboardInterrupt
+
+    with jc.LocalCompute(2) as compute:
+        assert compute.map(jobs.double, [1, 2]) == [2, 4]
+        with monkeypatch.context() as patch:
+            patch.setattr(Shipment, "receive", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                compute.map(jobs.double, [1, 2])
+        assert compute.map(jobs.double, list(range(6))) == [0, 2, 4, 6, 8, 10]
+
+
+def test_a_shipment_survives_a_second_journey_and_the_garbage_collector():
+    """A buffer on a view crashes Python 3.11 when the collector finds both in a loop."""
+    import gc
+    import pickle
+
+    from jobchance.compute.shipping import Shipment
+
+    for _ in range(200):
+        buffers = []
+        stream = pickle.dumps(Shipment.pack(np.arange(5.0), what="array"), 5, buffer_callback=buffers.append)
+        views = [memoryview(bytearray(buffer)) for buffer in buffers]
+        arrived = pickle.loads(stream, buffers=views)
+        loop = [arrived.__reduce_ex__(5)]
+        loop.append(loop)
+        again = pickle.loads(pickle.dumps(arrived, 4))
+        assert (again.open() == np.arange(5.0)).all()
+        del loop, arrived, again, views, buffers
+    gc.collect()
