@@ -275,3 +275,14 @@ def test_the_same_index_twice_is_no_trouble(data):
     data.iloc[2, data.columns.get_loc("x")] = np.nan
     design = build_design("y ~ x + edu", data)
     assert design.used.tolist() == [0, 1, *range(3, N)]
+
+
+def test_columns_that_differ_in_the_last_rows_only_are_kept():
+    n = 60_000
+    x = np.random.default_rng(3).normal(size=n)
+    data = pd.DataFrame({"y": x**2, "x": x, "late": x, "sum": x})
+    data.loc[n - 5 :, "late"] += [3.0, -1.0, 2.0, 0.0, 1.0]
+    data["sum"] = data["x"] - 2 * data["late"] + 4
+    design = build_design("y ~ x + late + sum", data)
+    assert design.columns == ("(Intercept)", "x", "late")
+    assert design.collinear == ("sum",)
