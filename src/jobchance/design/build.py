@@ -9,21 +9,14 @@ import numpy as np
 import pandas as pd
 
 from jobchance.design.codings import Coding, finite_values
-from jobchance.design.columns import (
-    Codes,
-    Floats,
-    Mask,
-    infinite_masks,
-    missing_masks,
-    numeric_values,
-    require_columns,
-)
+from jobchance.design.columns import Codes, Floats, numeric_values, require_columns
 from jobchance.design.formula import Formula, RandomTerm, one_side, parse_formula
 from jobchance.design.groups import Levels, group_codes, grouping
 from jobchance.design.layout import Layout, infinite_problems
 from jobchance.design.matrices import all_columns, computable, fixed_part, learn_codings, too_large
 from jobchance.design.nodes import Name, Node, columns_of, render
 from jobchance.design.outcomes import KINDS, Outcome, read_outcome
+from jobchance.design.rows import complete_rows, finite_rows, kept_rows, no_rows
 from jobchance.errors import DesignError, FormulaError, SpecError
 from jobchance.options import check_option
 
@@ -192,10 +185,10 @@ def build_design(
     names = tuple(dict.fromkeys([*parsed.columns, *further, *required]))
     require_columns(names, data)
     problems = infinite_problems(names, data)
-    keep, dropped, missing = _complete_rows(names, data)
-    rows = _finite_rows(names, data, keep) if problems else _rows(names, data, keep)
+    keep, dropped, missing = complete_rows(names, data)
+    rows = finite_rows(names, data, keep) if problems else kept_rows(names, data, keep)
     if not len(rows):
-        raise DesignError("\n".join(problems or [_no_rows(len(data), missing)]))
+        raise DesignError("\n".join(problems or [no_rows(len(data), missing)]))
     prior = None if weights is None else _weights(weights, rows, problems)
     made = _outcome(left, rows, outcome, prior, problems)
     shift = _offset(parsed, offset, rows, problems)
@@ -241,38 +234,6 @@ def _read(
     if offset in {name.name for name in columns_of(parsed.outcome)}:
         raise DesignError(f"Column {offset} is both part of the outcome and the offset.")
     return parsed, parsed.outcome
-
-
-def _rows(names: Sequence[str], data: pd.DataFrame, keep: Mask) -> pd.DataFrame:
-    """The rows to keep; nothing is copied when these are all."""
-    return data if keep.all() else data.loc[keep, list(names)]
-
-
-def _finite_rows(names: Sequence[str], data: pd.DataFrame, keep: Mask) -> pd.DataFrame:
-    """Complete and finite rows, on which the search for further problems goes on."""
-    for mask in infinite_masks(names, data).values():
-        keep = keep & ~mask
-    return _rows(names, data, keep)
-
-
-def _complete_rows(names: Sequence[str], data: pd.DataFrame) -> tuple[Mask, dict[str, int], dict[str, int]]:
-    """Rows without a missing value, rows dropped by reason, and missing values by column."""
-    keep = np.ones(len(data), dtype=bool)
-    dropped, missing = {}, {}
-    for name, mask in missing_masks(names, data).items():
-        if mask.any():
-            missing[name] = int(mask.sum())
-        new = int((mask & keep).sum())
-        if new:
-            dropped[f"{name} is missing"] = new
-        keep &= ~mask
-    return keep, dropped, missing
-
-
-def _no_rows(n: int, missing: Mapping[str, int]) -> str:
-    """Why no row is left."""
-    counts = ", ".join(f"{name} is missing in {count}" for name, count in missing.items())
-    return f"No complete row among {n}" + (f": {counts}." if counts else ".")
 
 
 def _weights(name: str, rows: pd.DataFrame, problems: list[str]) -> Floats:
