@@ -90,7 +90,7 @@ def log_sd_errors(fit):
     """Standard errors of log standard deviations: delta method on the joint covariance of the fit."""
     theta = np.concatenate([np.asarray(part.theta, dtype=float) for part in fit.structure])
     gaussian = fit.spec["family"] == "gaussian"
-    at = np.append(theta, fit.statistics["sigma"]) if gaussian else theta
+    at = np.append(theta, np.log(fit.statistics["sigma"])) if gaussian else theta
     k = len(at)
 
     def logs(values):
@@ -98,7 +98,7 @@ def log_sd_errors(fit):
         for part in fit.structure:
             stop = start + len(part.theta)
             factor = replace(part, theta=tuple(values[start:stop])).relative_factor()
-            scale = values[-1] if gaussian else 1.0
+            scale = np.exp(values[-1]) if gaussian else 1.0
             made.append(np.log(scale * np.sqrt(np.sum(factor**2, axis=1))))
             start = stop
         return np.concatenate(made)
