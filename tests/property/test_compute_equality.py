@@ -9,7 +9,7 @@ import jobchance as jc
 from jobchance.compute.in_process import InProcess
 
 SETTINGS = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -58,7 +58,7 @@ def bits(arrays):
 
 
 @SETTINGS
-@given(seed=st.integers(0, 2**64), sizes=st.lists(st.integers(1, 350), min_size=1, max_size=9))
+@given(seed=st.integers(0, 2**64), sizes=st.lists(st.integers(1, 350), min_size=1, max_size=6))
 def test_tasks_give_the_same_bits_everywhere(places, seed, sizes):
     expected = bits(InProcess().map(draw, sizes, seed=seed))
     for name, compute in places.items():
