@@ -7,6 +7,7 @@ optimum gives all standard errors.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ from jobchance.numerics.mixed.laplace import LaplaceBlock, LaplaceProblem
 from jobchance.numerics.mixed.modes import Finished, effects_by_factor, finish_block
 from jobchance.numerics.mixed.pool import LocalPool
 from jobchance.numerics.mixed.problem import Arrangement, Factor, arrange_factors, build_blocks
+from jobchance.numerics.mixed.scores import block_scores, effective_scores
 from jobchance.numerics.mixed.search import Optimum, minimise
 from jobchance.numerics.separation import find_separation
 
@@ -47,7 +49,7 @@ MAX_START = 50
 class LaplaceRows(LaplaceBlock):
     """A block that remembers which rows of the data it holds and gives its part of the information."""
 
-    own: Codes
+    given: Codes
 
     def information(self, J: Floats) -> tuple[Floats, Floats]:
         """Part of the information about (tau, beta') at fixed theta: the gram of dr/d(tau, beta') with effects taken out.
@@ -73,7 +75,11 @@ class LaplaceRows(LaplaceBlock):
 
     def finish(self, ur: Floats, inverse: Floats) -> Finished:
         """Random part and modes at the last parameters."""
-        return finish_block(self.block, self.own, self.u1, ur, inverse)
+        return finish_block(self.block, self.given, self.u1, ur, inverse)
+
+    def row_scores(self, ur: Floats, br: Floats, inverse: Floats) -> tuple[Codes, Floats, Floats]:
+        """Rows of the data and their parts of the criterion's derivatives; see `block_scores`."""
+        return self.given, *block_scores(self, ur, br, inverse)
 
 
 def threshold_basis(K: int, kind: Thresholds) -> Floats:
@@ -122,7 +128,7 @@ def estimate_laplace(
             offset=offset[own],
             n_quad=n_quad,
         )
-        made.own = own
+        made.given = own
         return made
 
     problem = LaplaceProblem(
@@ -171,7 +177,7 @@ def estimate_laplace(
         mode_covariances=tuple(effects[i][1] for i in back),
         linear=offset + X @ (K @ beta),
         random=random,
-        scores=np.zeros((0, len(coefficients))),
+        scores=partial(effective_scores, problem, J, C, A[len(G) :]),
         singular=singular_factors(arrangement, theta),
         converged=found.converged,
         distance=found.distance,
@@ -239,7 +245,8 @@ def _first_beta(family: int, Q: Floats, y: Floats, w: Floats, offset: Floats) ->
     else:
         share = (y * w + 0.5) / (w + 1.0)
         z = _quantile(family, share) - offset
-    return Q.T @ z / len(y)
+    made: Floats = Q.T @ z / len(y)
+    return made
 
 
 def _quantile(family: int, share: Floats) -> Floats:
