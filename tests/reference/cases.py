@@ -31,9 +31,9 @@ class Case:
 
 
 def term_name(text, data):
-    """R's name of a term in our notation: `kindshort:x` is `kind[short]:x`."""
+    """R's name of a term in our notation: `kindshort:x` is `kind[short]:x`, `I(x^2)` is `I(x ** 2)`."""
     parts = []
-    for part in text.split(":"):
+    for part in text.replace("^", " ** ").split(":"):
         for column in data.columns[~data.dtypes.map(pd.api.types.is_numeric_dtype)]:
             level = part.removeprefix(column)
             if level != part and level in set(data[column]):

@@ -348,7 +348,8 @@ exact_loglik <- function(family, d, rf, m, par) {
 # ---- cumulative link mixed models -------------------------------------------
 
 fit_ordinal <- function(formula, d, link, threshold = "flexible", nagq = 1L, ...) {
-  inner <- list(maxIter = 200, gradTol = 1e-10, innerCtrl = "noWarn", checkRanef = "warn")
+  # Newton steps for the modes; a smaller limit makes clmm halve steps on rounding error, and its likelihood rough
+  inner <- list(maxIter = 200, gradTol = 1e-7, innerCtrl = "noWarn", checkRanef = "warn")
   control <- do.call(clmm.control, c(inner, list(useMatrix = nagq == 1L, iter.max = 1e4, eval.max = 1e4, rel.tol = 1e-12)))
   given <- list(formula, data = d, link = link, threshold = threshold, nAGQ = nagq, control = control, ...)
   m <- suppressWarnings(do.call(clmm, given))
@@ -381,15 +382,9 @@ fit_ordinal <- function(formula, d, link, threshold = "flexible", nagq = 1L, ...
     m$ranef <- rho$u * exp(st)
     m$condVar <- exp(st)^2 / rho$D
   } else {
-    sizes <- sapply(m$ST, ncol)
     blocks <- list()
     ST <- ns$par2ST(st, m$ST)
-    covariances <- function(p) lapply(ns$par2ST(p, m$ST), function(s) {
-      T <- s
-      diag(T) <- 1
-      L <- T %*% diag(diag(s), nrow(s))
-      L %*% t(L)
-    })
+    covariances <- function(p) lapply(ns$par2ST(p, m$ST), tcrossprod)        # ST is Lambda of one level
     for (i in seq_along(ST)) {
       s <- covariances(st)[[i]]
       cn <- rownames(VarCorr(m)[[i]])
@@ -401,20 +396,20 @@ fit_ordinal <- function(formula, d, link, threshold = "flexible", nagq = 1L, ...
     jac <- numDeriv::jacobian(log_sds, st)
     q[paste0("se_log_", unlist(lapply(seq_along(blocks), function(i) sd_names(groups[i], rownames(blocks[[i]])))))] <-
       sqrt(diag(jac %*% st_cov %*% t(jac)))
-    if (all(sizes == 1)) {
-      spread <- rep.int(unlist(rho$ST), rho$dims$nlev.re)
-      m$ranef <- spread * rho$u
-      m$condVar <- as.vector(diag(solve(rho$L)) * spread^2)
-    }
+    Lambda <- as.matrix(ns$getLambda(rho$ST, rho$dims$nlev.re))        # effect by effect, levels within
+    m$ranef <- as.vector(Lambda %*% rho$u)
+    m$condVar <- diag(Lambda %*% as.matrix(solve(rho$L)) %*% t(Lambda))
   }
-  if (nagq > 1L || all(sapply(m$ST, ncol) == 1)) {
-    re <- ranef(m, condVar = TRUE)
-    for (g in names(re)) {
-      v <- attr(re[[g]], "condVar")
-      if (is.null(v)) next
-      done_modes <- mode_parts(q, labels, g, "(Intercept)", rownames(re[[g]]), re[[g]][[1]], sqrt(as.vector(unlist(v))))
-      q <- done_modes$q
-      labels <- done_modes$labels
+  start <- 0
+  for (i in seq_along(m$ST)) {
+    level <- levels(m$gfList[[groups[i]]])
+    effects <- if (nagq > 1L) "(Intercept)" else rownames(VarCorr(m)[[i]])
+    for (term in effects) {
+      here <- start + seq_along(level)
+      modes <- mode_parts(q, labels, groups[i], term, level, m$ranef[here], sqrt(m$condVar[here]))
+      q <- modes$q
+      labels <- modes$labels
+      start <- start + length(level)
     }
   }
   list(q = q, labels = labels, distance = done$distance)
