@@ -10,8 +10,8 @@ import numpy as np
 from jobchance.design.build import Design, RandomBlock
 from jobchance.design.formula import INTERCEPT
 from jobchance.design.layout import Layout
-from jobchance.models.panel_data import narrowed
 from jobchance.errors import DesignError, SpecError
+from jobchance.models.panel_data import narrowed
 from jobchance.numerics.mixed.families import DEFAULT_LINK, LINKS_OF
 from jobchance.numerics.mixed.problem import Factor
 from jobchance.options import check_option
@@ -99,7 +99,7 @@ class Term:
     @property
     def width(self) -> int:
         """Number of effects."""
-        return self.block.matrix.shape[1]
+        return int(self.block.matrix.shape[1])
 
     @property
     def sizes(self) -> tuple[int, ...]:

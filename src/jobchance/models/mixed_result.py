@@ -175,7 +175,7 @@ def _rows(
         scores=estimate.scores,
         bread=estimate.covariance,
         model_cov=estimate.covariance,
-        df_resid=estimate.df if gaussian else math.inf,
+        df_resid=tuple(estimate.df.tolist()) if gaussian else math.inf,
         k=len(estimate.coefficients),
         uses_t=gaussian,
         bound={term.block.group: term.block.codes for term in terms},

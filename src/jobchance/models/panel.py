@@ -18,8 +18,8 @@ from jobchance.models.mixed_result import MixedContext, assemble, collinear_term
 from jobchance.models.panel_data import PanelRows, check_absorb, narrowed, read_panel
 from jobchance.models.panel_estimators import Regression, VarianceParts
 from jobchance.numerics.demean import group_means
-from jobchance.options import check_option
 from jobchance.numerics.mixed.estimate_linear import estimate_linear
+from jobchance.options import check_option
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Codes, Floats, RandomPart, Rows, Sample
@@ -210,9 +210,7 @@ def _hybrid(panel: PanelRows, vcov: Vcov) -> Fit:
     block = RandomBlock(panel.entity, panel.entity_codes, panel.levels, ones, layout, correlated=True)
     terms, factors = gather_terms([block])
     made = assemble(
-        estimate_linear(
-            factors, X, panel.y, w=np.ones(len(X)), offset=np.zeros(len(X)), restricted=True
-        ),
+        estimate_linear(factors, X, panel.y, w=np.ones(len(X)), offset=np.zeros(len(X)), restricted=True),
         terms,
         names=names,
         rows=(panel.frame, panel.used),

@@ -112,7 +112,8 @@ def _robust(rows: Rows, vcov: Robust) -> tuple[Floats, Inference]:
             f"use Cluster({', '.join(map(repr, rows.bound))})."
         )
     n = len(rows.outcome)
-    k = rows.k if math.isinf(rows.df_resid) else round(n - rows.df_resid)
+    df = rows.df_resid
+    k = rows.k if isinstance(df, tuple) or math.isinf(df) else round(n - df)
     made = robust_covariance(rows.bread, rows.row_scores, n=n, k=k, kind=vcov.kind)
     label = f"robust to unequal variances ({vcov.kind})"
     return made.cov, Inference(

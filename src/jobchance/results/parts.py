@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
@@ -109,7 +109,7 @@ class RandomPart:
         The grouping column.
     terms : tuple of str
         `"(Intercept)"` and the names of random slopes.
-    levels : tuple of str
+    levels : sequence of str
         Levels of the group as text.
     modes, mode_sds : array (n levels, n terms)
         Conditional modes and standard deviations.
@@ -119,7 +119,7 @@ class RandomPart:
 
     group: str
     terms: tuple[str, ...]
-    levels: tuple[str, ...]
+    levels: Sequence[str]
     modes: Floats
     mode_sds: Floats
     predictor: Predictor | None = None
@@ -211,8 +211,9 @@ class Rows:
         Covariance that the model itself implies.
     model_label : str
         What that covariance rests on, in words.
-    df_resid : float
-        Degrees of freedom of the `"model"` and robust covariance; `inf` for normal-theory models.
+    df_resid : float or tuple of float
+        Degrees of freedom of the `"model"` and robust covariance, for all terms or one per term; `inf` for
+        normal-theory models.
     k : int
         Parameters that enter small-sample factors, without absorbed effects.
     absorbed : mapping of str to integer array (n,)
@@ -234,7 +235,7 @@ class Rows:
     scores: Floats | Callable[[], Floats]
     bread: Floats
     model_cov: Floats
-    df_resid: float
+    df_resid: float | tuple[float, ...]
     k: int
     absorbed: Mapping[str, Codes] = field(default_factory=dict)
     uses_t: bool = True

@@ -244,7 +244,7 @@ def _first_beta(family: int, Q: Floats, y: Floats, w: Floats, offset: Floats) ->
         z = np.log(y + 0.5) - offset
     else:
         share = (y * w + 0.5) / (w + 1.0)
-        z = _quantile(family, share) - offset
+        z = np.asarray(_quantile(family, share) - offset)
     made: Floats = Q.T @ z / len(y)
     return made
 
