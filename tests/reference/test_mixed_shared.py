@@ -57,8 +57,8 @@ FITS = [(case, prefix) for case, model in MODELS.items() for prefix in model[3]]
 # lme4's one-step fit (nAGQ = 0) maximises another function and has no counterpart here.
 
 # clmm's code for one factor stops the modes where their gradient is below gradTol, which leaves its Laplace
-# value 3.5e-6 above the exact one at the same parameters; its code for several factors (useMatrix, gradTol 1e-8)
-# gives this value, and so does an evaluation with exact modes. The stored tolerance of 1e-5 covers the rest.
+# value 3.5e-6 above the exact one at the same parameters; its code for several factors (useMatrix, gradTol
+# 1e-8) gives this value, and so does an evaluation with exact modes. The stored tolerance covers the rest.
 BETTER_KNOWN = {("clmm_wine_judge", "nAGQ1"): -81.5654127766}
 
 each_fit = pytest.mark.parametrize(
