@@ -122,7 +122,8 @@ tolerances <- function(q, distance) {
       mode = list(abs = max(1e-4, attained) * max(unlist(q[[sub("^mode", "mode_sd", key)]]), 1e-9)),
       mode_sd = list(rel = max(1e-4, attained), abs = 1e-9),
       df = list(rel = max(1e-3, attained)),
-      list(rel = max(1e-3, attained)))
+      se_log_sd = list(rel = max(1e-4, attained)),
+      stop("no tolerance for ", key))
   }
   tol
 }
