@@ -1,9 +1,10 @@
 """Generalised linear and ordinal mixed models: the Laplace approximation with its exact gradient.
 
-eta = offset + X beta + Z Lambda u. At given parameters the modes u maximise sum l(eta) - u'u/2 by Newton's method; the
-criterion is -2 sum l + u'u + log|M| at the modes, M = I + Lambda'Z'WZ Lambda, W = -d2 l/d eta2 (observed information).
-Its gradient includes the way the modes, and W through them, follow the parameters. r = dl/d eta, W1 = dW/d eta,
-c = leverages. Tierney & Kadane (1986), JASA 81; Bates et al. (2015), J. Stat. Softw. 67(1).
+eta = offset + X beta + Z Lambda u. At given parameters the modes u maximise sum l(eta) - u'u/2 by Newton's
+method; the criterion is -2 sum l + u'u + log|M| at the modes, M = I + Lambda'Z'WZ Lambda, W = -d2 l/d eta2
+(observed information). Its gradient includes the way the modes, and W through them, follow the parameters.
+r = dl/d eta, W1 = dW/d eta, c = leverages (see `quadrature` for what more than one point adds).
+Tierney & Kadane (1986), JASA 81; Bates et al. (2015), J. Stat. Softw. 67(1).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from jobchance.numerics.mixed.search import OutOfDomain
 
 Floats = NDArray[np.float64]
 
-MODE_TOLERANCE = 1e-16
-MAX_STEPS = 100
+MODE_TOLERANCE = 1e-18
+MAX_STEPS = 200
+CAPS = (np.inf, 8.0, 2.0, 0.5)  # longest changes of eta tried before the whole step is halved
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +89,10 @@ class LaplaceBlock:
 
     def weigh(self, into: Floats | None) -> tuple[float, Floats | None]:
         """Eliminate the block's levels at the present W; see `Block.weigh`."""
-        store = None if into is not None else np.zeros(self.block.layout.size)
-        return self.block.weigh(self.W, into if store is None else store), store
+        if into is not None:
+            return self.block.weigh(self.W, into), None
+        store = np.zeros(self.block.layout.size)
+        return self.block.weigh(self.W, store), store
 
     def forward(self) -> Floats:
         """Block's part of the right side of S for the Newton step."""
@@ -101,10 +105,18 @@ class LaplaceBlock:
         self.d1 = self.block.backward(self.t1, dr[:, None])[:, :, 0]
         return float(np.vdot(self.g1, self.d1))
 
-    def attempt(self, step: float, ur: Floats) -> float:
-        """Objective of the modes after a step; `accept` keeps it."""
-        self.proposed = self.u1 + step * self.d1
+    def attempt(self, step: float, cap: float, ur: Floats) -> float:
+        """Objective of the modes after a step, no level's eta going further than `cap`; `accept` keeps it."""
+        move = step * self.d1
+        if cap < np.inf and move.size:
+            reach = np.abs(move).max(axis=1) * self.reach()
+            move *= np.minimum(1.0, cap / np.maximum(reach, cap))[:, None]
+        self.proposed = self.u1 + move
         return self._at(self.proposed, ur)
+
+    def reach(self) -> float:
+        """Largest scaled random column: the most that eta moves with a unit of any effect."""
+        return float(np.abs(self.block.zt).max(initial=0.0))
 
     def accept(self) -> None:
         """Keep the last step."""
@@ -119,12 +131,13 @@ class LaplaceBlock:
         b = self.block
         u = ur[self.own[self.levels[:-1]]] if self.own.size else self.u1
         self.beyond = correction(
-            self.rule, self.family, self.eta, self.y, self.w, self.alpha, self.W, self.levels, b.z, b.zt, b.step, u
-        )
+            self.rule, self.family, self.eta, self.y, self.w, self.alpha, self.W,
+            self.levels, b.z, b.zt, b.step, u,
+        )  # fmt: skip
         return self.beyond.total
 
     def implicit(self, inverse: Floats) -> Floats:
-        """Leverages, and the right side of M b = d(criterion)/du left for S, which is Lambda'Z'(W1 c) for Laplace."""
+        """Leverages, and the right side left for S of M b = d(criterion)/du: Lambda'Z'(W1 c) for Laplace."""
         self.c, self.T, self.inverse_diagonal = self.block.leverage(self.W, inverse)
         beyond = self.beyond if self.rule else None
         if beyond:
@@ -139,9 +152,9 @@ class LaplaceBlock:
             right[self.own[self.levels[:-1]]] -= 2.0 * beyond.by_u
         elif beyond:
             g1 -= 2.0 * beyond.by_u
-        right = right[:, None]
-        self.t1 = self.block.forward(g1[:, :, None], right)
-        return right[:, 0]
+        column = right[:, None]
+        self.t1 = self.block.forward(g1[:, :, None], column)
+        return column[:, 0]
 
     def gradient(self, ur: Floats, br: Floats) -> LaplaceGradient:
         """Block's part of the gradient; `br` are the remaining elements of b."""
@@ -164,9 +177,10 @@ class LaplaceBlock:
         answer = self.y.astype(np.int64)
         if self.rule:
             la, lb = self.beyond.mean_la, self.beyond.mean_lb
-        upper = np.bincount(answer, -2.0 * la + self.c * wa + at * ra, K + 1)
-        lower = np.bincount(answer, -2.0 * lb + self.c * wb + at * rb, K + 1)
-        return upper[:-1] + lower[1:]
+        made = np.zeros(K + 1)  # the last place takes what belongs to no threshold, all of it zero
+        np.add.at(made, answer, -2.0 * la + self.c * wa + at * ra)
+        np.add.at(made, answer - 1, -2.0 * lb + self.c * wb + at * rb)
+        return made[:-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +225,11 @@ class LaplaceProblem:
         if len(alpha) and not (np.diff(alpha) > 0).all():
             raise OutOfDomain
         factors = relative_factors(self.templates, theta)
-        objective = self._modes(factors, theta, alpha, beta)
+        try:
+            objective = self._modes(factors, theta, alpha, beta)
+        except OutOfDomain:
+            self.reset()
+            raise
         beyond = sum(self.pool.call("settle", self.ur))
         logdet = self._factor()
         inverse = self.arrow.inverse()
@@ -228,62 +246,78 @@ class LaplaceProblem:
             np.sum([part.beta for part in parts], axis=0),
         )
 
+    def reset(self) -> None:
+        """Forget the modes and the factor of M of the last evaluation."""
+        self.pool.call("reset")
+        self.ur = np.zeros_like(self.ur)
+        self.factored_at = None
+
     def _factor(self) -> float:
         """Factor M at the present weights; returns log|M|."""
         self.n_factorisations += 1
         self.arrow.clear()
-        parts = self.pool.call("weigh", self.arrow.store if self.pool.shares_memory else None)
+        parts: list[tuple[float, Floats | None]] = self.pool.call(
+            "weigh", self.arrow.store if self.pool.shares_memory else None
+        )
         self.arrow.add([store for _, store in parts])
-        self.arrow.factor()
+        try:
+            self.arrow.factor()
+        except EstimationError as error:
+            raise OutOfDomain from error
         return sum(logdet for logdet, _ in parts) + self.arrow.logdet
 
     def _modes(self, factors: list[Floats], theta: Floats, alpha: Floats, beta: Floats) -> float:
-        """Newton's method for u, with the last factor of M for as long as it serves; returns the objective."""
-        ur = self.ur
-        objective = self._total("begin", ur, factors, alpha, beta, ur)
+        """Newton's method for u with the last factor of M while it serves; returns the objective."""
+        objective = self._total("begin", self.ur, factors, alpha, beta, self.ur)
         if not np.isfinite(objective):
-            self.pool.call("reset")
-            ur = self.ur = np.zeros_like(ur)
-            objective = self._total("begin", ur, factors, alpha, beta, ur)
+            self.reset()
+            objective = self._total("begin", self.ur, factors, alpha, beta, self.ur)
         stale = self.factored_at is None or not _near(theta, self.factored_at)
         before = np.inf
         for _ in range(MAX_STEPS):
-            gr = np.sum(self.pool.call("ascent"), axis=0) - ur
+            gr = np.sum(self.pool.call("ascent"), axis=0) - self.ur
             if stale:
                 self._factor()
                 self.factored_at = theta.copy()
             right = gr + np.sum(self.pool.call("forward"), axis=0)
             dr = self.arrow.solve(right)
             decrement = float(gr @ dr) + sum(self.pool.call("backward", dr))
-            if not np.isfinite(decrement):
+            if not np.isfinite(objective + decrement):
                 raise OutOfDomain
-            objective, step = self._line(objective, ur, dr, decrement)
-            ur = self.ur = ur + step * dr
-            self.pool.call("accept")
+            objective, full = self._line(objective, dr, decrement)
             if decrement < MODE_TOLERANCE or (decrement < 1e-10 and decrement > 0.5 * before):
                 return objective
-            stale = decrement > 0.02 * before or step < 1.0 or (decrement > 1e-2)
+            stale = decrement > 0.02 * before or decrement > 1e-2 or not full
             before = decrement
-        raise EstimationError(
-            "The modes of the random effects were not found: rescale covariates, or look for levels whose rows "
-            "all have the same outcome."
-        )
+        raise OutOfDomain
 
     def _total(self, method: str, ur: Floats, *arguments: object) -> float:
         """Objective of the modes: blocks' parts and the penalty of the remaining effects."""
         return float(sum(self.pool.call(method, *arguments)) + 0.5 * ur @ ur)
 
-    def _line(self, objective: float, ur: Floats, dr: Floats, decrement: float) -> tuple[float, float]:
-        """Halve the step until the objective does not rise beyond rounding."""
-        step, slack = 1.0, 1e-11 * (1.0 + abs(objective))
-        while True:
-            proposed = ur + step * dr
-            made = self._total("attempt", proposed, step, proposed)
-            if made <= objective + slack - 1e-4 * step * min(decrement, 1e300) * (decrement > slack):
-                return made, step
-            step /= 2.0
-            if step < 1e-8:
-                raise OutOfDomain
+    def _line(self, objective: float, dr: Floats, decrement: float) -> tuple[float, bool]:
+        """Shorten the step until the objective does not rise beyond rounding; whether it was taken in full.
+
+        First only levels that would move far are held back, each by itself, then the whole step is halved.
+        """
+        slack, step, tries = 1e-11 * (1.0 + abs(objective)), 1.0, 0
+        reach = 0.0
+        while step >= 1e-12:
+            cap = CAPS[tries] if tries < len(CAPS) else np.inf
+            if cap < np.inf:
+                reach = reach or max(self.pool.call("reach"))
+            limit = cap / reach if reach else np.inf
+            ur = self.ur + np.clip(step * dr, -limit, limit)
+            made = self._total("attempt", ur, step, cap, ur)
+            promised = 1e-4 * step * decrement if decrement > slack and cap == np.inf else 0.0
+            if made <= objective + slack - promised:
+                self.ur = ur
+                self.pool.call("accept")
+                return made, tries == 0
+            tries += 1
+            if tries >= len(CAPS):
+                step /= 2.0
+        raise OutOfDomain
 
 
 def _near(a: Floats, b: Floats) -> bool:

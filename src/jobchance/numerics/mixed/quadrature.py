@@ -1,9 +1,10 @@
 r"""Adaptive Gauss-Hermite quadrature over the effects of the eliminated factor (citizens).
 
-The Laplace criterion replaces the integral over all effects by a normal one. For each level i of the eliminated
-factor the integral over its own effects, the other effects at their modes, is instead taken by quadrature:
-f_c = f - 2 sum c_i, c_i = log(quadrature / Laplace of that integral). With one factor this is the usual adaptive
-quadrature; beside crossed factors these stay Laplace. Letters as in `quadrature_kernels`.
+For each level i of that factor the integral over its own effects, the other effects at their modes, is taken
+by quadrature: f_c = f - 2 sum c_i, c_i = log(quadrature / Laplace of that integral). With one factor this is
+the usual adaptive quadrature (Pinheiro & Bates 1995, JCGS 4, 12-35). Beside crossed factors the integral over
+those stays Laplace's at the joint modes: how the levels' integrals tilt and bend with the other effects, beyond
+the joint curvature M, is neglected. Letters as in `quadrature_kernels`.
 """
 
 from __future__ import annotations
@@ -76,9 +77,9 @@ def unsupported_quadrature(n_quad: int, m1: int) -> str | None:
 class Correction:
     """A block's part of sum c, with its derivatives.
 
-    `total` sum c; by row: `mean_r` mean of dl/d eta over the nodes, `bend` dc/dW, `mean_la` and `mean_lb` means of
-    dl by the upper and lower threshold; `by_u` (levels, m) dc/du at fixed eta; `factors` (m, m) derivative by the
-    elements of Lambda through the scaled columns.
+    `total` sum c; by row: `mean_r` mean of dl/d eta over the nodes, `bend` dc/dW, `mean_la` and `mean_lb`
+    means of dl by the upper and lower threshold; `by_u` (levels, m) dc/du at fixed eta; `factors` (m, m)
+    derivative by the elements of Lambda through the scaled columns.
     """
 
     total: float
@@ -104,7 +105,7 @@ def correction(
     step: int,
     u: Floats,
 ) -> Correction:
-    """Correction of rows sorted by level (`start`), whose effects are `u` (levels, m) and columns the first m of z."""
+    """Correction of rows sorted by level (`start`) with effects `u` (levels, m), the first m columns of z."""
     n, m = len(y), u.shape[1]
     n_cut = n if len(alpha) else 0
     mean_r, bend, by_u, T = np.empty(n), np.empty(n), np.empty_like(u), np.zeros((m, m))

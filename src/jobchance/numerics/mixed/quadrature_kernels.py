@@ -1,8 +1,8 @@
-"""Compiled loops of adaptive quadrature over the effects of one factor, level by level, at the modes of all effects.
+"""Compiled loops of adaptive quadrature over the effects of one factor, level by level, at their modes.
 
-Letters: `a` = zt, the scaled random columns (m) of a row; `l l' = P = I + sum W a a'` over the rows of a level and
-`R = inv(l)'`; nodes `u + R t_k`; `h` the level's log-density times its prior; `pi` the weights of the nodes after
-the data; c = log(quadrature / Laplace) of a level; G = dc/dR.
+Letters: `a` = zt, the scaled random columns (m) of a row; `l l' = P = I + sum W a a'` over the rows of a
+level and `R = inv(l)'`; nodes `u + R t_k`; `h` log of density times prior of a level at a node relative to the
+mode, then the share `pi` of the node in the integral; c = log(quadrature / Laplace) of a level; G = dc/dR.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Codes = NDArray[np.int64]
 
 @njit
 def spread(W: Floats, a: Floats, R: Floats, low: Floats) -> None:
-    """Fill R, upper triangular, from the weights and columns (n, m) of a level; `low` (m, m) is room for l."""
+    """Fill R, upper triangular, from the weights and columns (n, m) of a level; `low` is room for l."""
     m = len(R)
     for i in range(m):
         for j in range(i + 1):
@@ -61,7 +61,7 @@ def by_precision(G: Floats, R: Floats, psi: Floats, room: Floats) -> None:
 @njit
 def posterior(h: Floats) -> float:
     """Turn the logarithms `h` into weights that add to one, in place; returns log sum exp."""
-    top = h.max()
+    top = float(h.max())
     total = 0.0
     for k in range(len(h)):
         h[k] = math.exp(h[k] - top)
@@ -170,7 +170,7 @@ def correct(
 def threshold_means(
     family: int, at: Floats, y: Floats, alpha: Floats, w: Floats, pi: Floats, mean_la: Floats, mean_lb: Floats
 ) -> None:
-    """Fill the means over the nodes of the derivatives of one level's `l` by its upper and lower thresholds."""
+    """Fill the means over the nodes of the derivatives of one level's `l` by its two thresholds."""
     n = len(y)
     la, lb, nothing = np.empty(n), np.empty(n), np.empty((4, n))
     mean_la[:] = 0.0
