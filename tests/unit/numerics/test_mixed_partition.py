@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jobchance.errors import EstimationError
-from jobchance.numerics.mixed.arrow import Arrow, Layout, dense_layout
+from jobchance.numerics.mixed.arrow import Arrow, ArrowLayout, dense_layout
 from jobchance.numerics.mixed.partition import elimination_order, majority, movers
 
 
@@ -13,7 +13,7 @@ def arrow_layout():
     block = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, -1, -1, -1, -1])
     local = np.array([0, 1, 2, 3, 0, 1, 2, 0, 1, 0, 1, 2, 3])
     touched = (np.array([0, 2]), np.zeros(0, dtype=np.int64), np.array([1, 2]))
-    return Layout(block, local, np.array([4, 3, 2]), touched, 4)
+    return ArrowLayout(block, local, np.array([4, 3, 2]), touched, 4)
 
 
 def stored(layout):

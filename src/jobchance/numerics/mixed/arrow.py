@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,33 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 
+class Layout(Protocol):
+    """Storage of S.
+
+    Parameters
+    ----------
+    q : int
+        Number of remaining columns.
+    size : int
+        Length of the flat store.
+    order : int
+        Order of S where it is one dense matrix, else 0.
+    """
+
+    @property
+    def q(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def order(self) -> int: ...  # noqa: D102
+
+    def slots(self, p: NDArray[Any], q: NDArray[Any]) -> Codes:
+        """Index in the flat store of the elements (p, q), in either order."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
-class Layout:
+class ArrowLayout:
     """Where every remaining column lives.
 
     Parameters
@@ -104,9 +129,9 @@ class Layout:
         return blocks, couplings, store[self.off_d :].reshape((self.nb, self.nb), order="F")
 
 
-def dense_layout(q: int) -> Layout:
+def dense_layout(q: int) -> ArrowLayout:
     """One dense matrix of order q."""
-    return Layout(
+    return ArrowLayout(
         np.full(q, -1, dtype=np.int64), np.arange(q, dtype=np.int64), np.zeros(0, dtype=np.int64), (), q
     )
 
@@ -114,7 +139,10 @@ def dense_layout(q: int) -> Layout:
 class Arrow:
     """S with its Cholesky factor; `store` is filled by the blocks of rows, then `factor` is called."""
 
-    def __init__(self, layout: Layout) -> None:
+    exact = True
+    logdet_error = 0.0
+
+    def __init__(self, layout: ArrowLayout) -> None:
         self.layout = layout
         self.store = np.zeros(layout.size)
         self.columns = [np.flatnonzero(layout.block == j) for j in range(len(layout.n_of))]

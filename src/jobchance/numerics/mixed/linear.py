@@ -17,8 +17,9 @@ from scipy import linalg
 
 from jobchance.errors import EstimationError
 from jobchance.numerics.mixed import kernels
-from jobchance.numerics.mixed.arrow import Arrow, Layout
+from jobchance.numerics.mixed.arrow import Layout
 from jobchance.numerics.mixed.block import Block, CellBlock, RowIndex, Slots
+from jobchance.numerics.mixed.iterative import schur_complement
 from jobchance.numerics.mixed.partition import Partition
 from jobchance.numerics.mixed.pool import Pool
 from jobchance.numerics.mixed.relative import Template, relative_factors
@@ -121,12 +122,11 @@ class LinearBlock:
         )  # fmt: skip
         if block.m1:
             m1 = block.m1
-            T[:m1, :m1] += np.einsum("iac,ibc,c->ab", self.G1 @ Q, x1, weight, optimize=True)
-        raw, at = self.U0 @ Q, block.m1
+            T[:m1, :m1] += np.tensordot(self.G1 @ (Q * weight), x1, axes=([0, 2], [0, 2]))
+        raw, at = self.U0 @ (Q * weight), block.m1
         for columns, width in zip(self.columns, self.widths, strict=True):
-            T[at : at + width, at : at + width] += np.einsum(
-                "lac,lbc,c->ab", raw[columns], x[columns], weight, optimize=True
-            )
+            own = np.tensordot(raw[columns], x[columns], axes=([0, 2], [0, 2]))
+            T[at : at + width, at : at + width] += own
             at += width
         return T
 
@@ -172,7 +172,7 @@ class LinearProblem:
         restricted: bool,
     ) -> None:
         self.pool, self.slots, self.templates = pool, slots, templates
-        self.arrow = Arrow(layout)
+        self.arrow = schur_complement(layout)
         moments: list[Moments] = pool.call("describe")
         self.n = sum(m.n for m in moments)
         self.log_weights = sum(m.log_weights for m in moments)

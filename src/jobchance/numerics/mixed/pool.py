@@ -33,6 +33,8 @@ class Pool(Protocol):
 class LocalPool:
     """Blocks held in this process.
 
+    Threads serve many rows, unless S has more elements than there are rows: its copies would cost more.
+
     Parameters
     ----------
     blocks : sequence of LinearBlock or LaplaceBlock
@@ -42,7 +44,8 @@ class LocalPool:
     def __init__(self, blocks: Sequence[Any]) -> None:
         self.blocks = list(blocks)
         rows = sum(block.block.n for block in self.blocks)
-        self.shares_memory = len(self.blocks) == 1 or rows < THREADED
+        large = any(block.block.layout.size > rows for block in self.blocks)
+        self.shares_memory = len(self.blocks) == 1 or rows < THREADED or large
         workers = min(len(self.blocks), os.cpu_count() or 1)
         self._threads = None if self.shares_memory else ThreadPoolExecutor(workers)
 
