@@ -1,12 +1,15 @@
-"""Average predictions under counterfactual values, with their derivative by the coefficients.
+"""Average predictions under counterfactual values, with their derivative by the parameters.
 
-Letters: X (n, k) design matrix of the rows averaged over, eta = X beta, mu = inverse link of eta.
+Letters: X (n, p) design matrix of the rows averaged over, eta = offset + X beta, v (n,) variance of the
+random part of each row (0 where random effects are at zero), mu = E h(eta + e), e ~ N(0, v), h the inverse
+link. Ordinal outcomes are averaged as the shares P(y <= k) = E h(alpha_k - eta + e), of which everything else
+is a linear function.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,52 +18,122 @@ from scipy import stats
 from jobchance.design.columns import Floats, Mask, level_text, require_columns
 from jobchance.design.layout import Layout
 from jobchance.errors import DesignError, SpecError
-from jobchance.numerics.links import get_link
+from jobchance.numerics.marginal import marginal
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
+from jobchance.results.offsets import offset_columns
+from jobchance.results.prediction import (
+    check_structure,
+    integrates,
+    is_ordinal,
+    level_scores,
+    linear_predictor,
+    link_name,
+    n_thresholds,
+)
+from jobchance.results.variance import row_variance
+
+Random: TypeAlias = Literal[False, "integrated"]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is averaged: a fit, its random effects integrated or at zero, and the covariance for that.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    layout : Layout
+        Its design.
+    integrated : bool
+        Random effects are integrated over; parameters are then those of `fit.joint`, else the fit's terms.
+    covariance : array
+        Covariance of the parameters; 0 for those held fixed.
+    held : tuple of str
+        Variance parameters on their boundary, held fixed.
+    """
+
+    fit: Fit
+    layout: Layout
+    integrated: bool
+    covariance: Floats
+    held: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the data that a prediction reads."""
+        random = [term.predictor for term in self.fit.structure] if self.integrated else []
+        more = [name for layout in random if isinstance(layout, Layout) for name in layout.used_columns]
+        return tuple(dict.fromkeys([*self.layout.used_columns, *offset_columns(self.fit), *more]))
+
+    @property
+    def n_theta(self) -> int:
+        """Number of parameters before the fit's terms."""
+        return len(self.covariance) - len(self.fit.terms)
+
+    @property
+    def random_effects(self) -> str | None:
+        """How random effects were treated, in words; `None` where that does not matter."""
+        if not integrates(self.fit):
+            return None
+        if not self.integrated:
+            return "at zero"
+        return f"integrated ({', '.join(self.held)} held at its boundary)" if self.held else "integrated"
 
 
 @dataclass(frozen=True, eq=False)
 class Rowwise:
-    """Predictions of complete rows.
+    """Predictions of complete rows: `shares` (n, c) are means (c = 1) or P(y <= k), differentiated by eta and v.
 
-    Parameters
-    ----------
-    mu : array (m,)
-        Predictions on the scale of the outcome.
-    gradient : array (m, k)
-        Their derivative by the coefficients.
-    matrix : array (m, k)
-        Design matrix.
+    `matrix` (n, p) is X, `by_theta` (n, n_theta) the derivative of v.
     """
 
-    mu: Floats
-    gradient: Floats
+    eta: Floats
+    shares: Floats
+    by_eta: Floats
+    by_variance: Floats
     matrix: Floats
+    by_theta: Floats
 
 
-def layout_of(fit: Fit) -> Layout:
-    """The remembered design of a fit.
+@dataclass(frozen=True, eq=False)
+class Average:
+    """Averages (c,) of one set of rows and their derivative (c, k) by the parameters."""
+
+    values: Floats
+    gradient: Floats
+
+
+def ask(fit: Fit, random: Random) -> Question:
+    """The question to a fit, refused where it cannot be answered.
 
     Raises
     ------
     SpecError
-        The fit has none, or has random effects behind a curved link, over which these averages are not
-        taken.
+        The fit has no design, or no covariance of its random effects where that is needed; `random` is
+        neither False nor "integrated".
     """
     if not isinstance(fit.predictor, Layout):
         raise SpecError(f"The fit ({fit.model}) does not hold a design, so nothing can be predicted from it.")
-    if fit.variance_components is not None and link_name(fit) != "identity":
+    if random is not False and random != "integrated":
         raise SpecError(
-            "The fit has random effects and a curved link. Average predictions must then be averaged over "
-            "the random effects too, which is not done here."
+            f'random={random!r} is not known. Allowed: "integrated" (averaged over random effects) and False '
+            "(at zero). For particular persons and caseworkers use fit.predict(data, random=True)."
         )
-    return fit.predictor
-
-
-def link_name(fit: Fit) -> str:
-    """Name of the fit's link."""
-    return str(fit.spec.get("link", "identity"))
+    if random is False or not integrates(fit):
+        return Question(fit, fit.predictor, False, fit.covariance)
+    check_structure(fit)
+    if fit.joint is None or fit.inference.kind != "model":
+        raise SpecError(
+            'random="integrated" needs the joint covariance of coefficients and variances, which only the '
+            f"model's own standard errors have; this fit's are {fit.inference.label}. Use random=False, or "
+            'fit.with_vcov("model").'
+        )
+    gone = np.isnan(np.diag(fit.joint.covariance))
+    covariance = np.where(gone[:, None] | gone[None, :], 0.0, fit.joint.covariance)
+    held = tuple(name for name, lost in zip(fit.joint.names, gone, strict=True) if lost)
+    return Question(fit, fit.predictor, True, covariance, held)
 
 
 def rows_of(fit: Fit, data: pd.DataFrame | None) -> pd.DataFrame:
@@ -72,20 +145,20 @@ def rows_of(fit: Fit, data: pd.DataFrame | None) -> pd.DataFrame:
     return rows.frame.iloc[rows.used]
 
 
-def check_variable(name: str, variable: str, layout: Layout) -> str:
-    """`variable`, if the fit's formula has a column of that name; `name` is the argument's."""
-    return check_option(name, variable, layout.used_columns)
+def check_variable(name: str, variable: str, question: Question) -> str:
+    """`variable`, if predictions read a column of that name; `name` is the argument's."""
+    return check_option(name, variable, question.columns)
 
 
-def complete(layout: Layout, data: pd.DataFrame) -> Mask:
-    """Rows without a missing value in a column that the fit uses.
+def complete(question: Question, data: pd.DataFrame) -> Mask:
+    """Rows without a missing value in a column that predictions read.
 
     Raises
     ------
     DesignError
         No row is complete.
     """
-    used = list(layout.used_columns)
+    used = list(question.columns)
     require_columns(used, data)
     mask: Mask = np.asarray(data[used].notna().all(axis=1), dtype=bool)
     if not mask.any():
@@ -93,12 +166,55 @@ def complete(layout: Layout, data: pd.DataFrame) -> Mask:
     return mask
 
 
-def predict_rows(fit: Fit, layout: Layout, data: pd.DataFrame) -> Rowwise:
-    """Predictions of complete rows and their derivative, the random effects at zero."""
-    X = layout.matrix(data)
-    link = get_link(link_name(fit))
-    eta = X @ fit.estimates
-    return Rowwise(link.inverse(eta), X * link.derivative(eta)[:, None], X)
+def predict_rows(question: Question, data: pd.DataFrame) -> Rowwise:
+    """Predictions of complete rows and their derivatives."""
+    fit, n = question.fit, len(data)
+    eta = linear_predictor(fit, data)
+    variance, by_theta = np.zeros(n), np.zeros((n, question.n_theta))
+    if question.integrated:
+        made = row_variance(fit, data)
+        variance, by_theta = made.values, made.gradient
+    cuts = fit.estimates[: n_thresholds(fit)]
+    at = [cut - eta for cut in cuts] if is_ordinal(fit) else [eta]
+    found = [marginal(link_name(fit), one, variance) for one in at]
+    return Rowwise(
+        eta,
+        np.column_stack([m.mean for m in found]),
+        np.column_stack([m.by_eta for m in found]),
+        np.column_stack([m.by_variance for m in found]),
+        question.layout.matrix(data),
+        by_theta,
+    )
+
+
+def average(question: Question, rowwise: Rowwise, mask: Mask | None = None) -> Average:
+    """Mean over rows of the shares."""
+    rows = slice(None) if mask is None else mask
+    by_eta, X = rowwise.by_eta[rows], rowwise.matrix[rows]
+    n, cuts = len(X), n_thresholds(question.fit)
+    by_beta = by_eta.T @ X / n
+    by_theta = rowwise.by_variance[rows].T @ rowwise.by_theta[rows] / n
+    by_cut = np.diag(by_eta.mean(axis=0)) if cuts else np.zeros((1, 0))
+    gradient = np.hstack([by_theta, by_cut, -by_beta if cuts else by_beta])
+    return Average(rowwise.shares[rows].mean(axis=0), gradient)
+
+
+def quantities(question: Question, scale: str) -> tuple[list[str | None], Floats, Floats]:
+    """Names (levels of an ordinal outcome), constant and matrix: quantities = constant + matrix @ shares."""
+    fit, K = question.fit, n_thresholds(question.fit)
+    if not is_ordinal(fit):
+        return [None], np.zeros(1), np.eye(1)
+    if scale != "probability":
+        scores = level_scores(fit)
+        return [None], scores[-1:], -np.diff(scores)[None, :]
+    matrix = np.vstack([np.eye(K), np.zeros(K)]) - np.vstack([np.zeros(K), np.eye(K)])
+    return list(fit.spec["levels"]), np.append(np.zeros(K), 1.0), matrix
+
+
+def shown(question: Question, scale: str, made: Average) -> Average:
+    """The quantities of a scale from the averages of shares."""
+    _, constant, matrix = quantities(question, scale)
+    return Average(constant + matrix @ made.values, matrix @ made.gradient)
 
 
 def with_value(data: pd.DataFrame, variable: str, value: Any) -> pd.DataFrame:
@@ -108,15 +224,17 @@ def with_value(data: pd.DataFrame, variable: str, value: Any) -> pd.DataFrame:
     return data.assign(**{variable: known.get(text, value)})
 
 
-def standard_error(fit: Fit, gradient: Floats) -> float:
+def standard_error(question: Question, gradient: Floats) -> float:
     """Delta method: `sqrt(g' V g)` with the covariance of the fit (clustered, if the fit is)."""
-    variance = float(gradient @ fit.covariance @ gradient)
+    variance = float(gradient @ question.covariance @ gradient)
     return float(np.sqrt(variance)) if variance >= 0 else np.nan
 
 
-def degrees_of_freedom(fit: Fit) -> float:
-    """Degrees of freedom of the reference distribution; the smallest where terms differ."""
-    return float(fit.df.min())
+def degrees_of_freedom(question: Question, gradient: Floats) -> float:
+    """Degrees of freedom of the reference distribution: the smallest of the terms involved."""
+    df = question.fit.df.to_numpy()
+    involved = gradient[question.n_theta :] != 0
+    return float(df[involved].min() if involved.any() else df.min())
 
 
 def critical_value(df: float, level: float) -> float:

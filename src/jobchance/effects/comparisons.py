@@ -10,22 +10,26 @@ import pandas as pd
 from scipy import stats
 
 from jobchance.design.columns import Floats, is_categorical, level_codes, level_text, numeric_values
-from jobchance.design.layout import Layout
 from jobchance.effects.averages import (
+    Question,
+    Random,
+    ask,
+    average,
     check_variable,
     complete,
     critical_value,
     degrees_of_freedom,
-    layout_of,
-    link_name,
     predict_rows,
+    quantities,
     rows_of,
+    shown,
     standard_error,
     with_value,
 )
 from jobchance.errors import SpecError
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
+from jobchance.results.prediction import is_ordinal, link_name
 
 MEASURES = {
     "probability": "average difference in probability",
@@ -60,8 +64,9 @@ COLUMNS = [
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """Averages at two values, and what the delta method needs for each way of comparing them."""
+    """Averages of one quantity at two values, and what the delta method needs to compare them."""
 
+    level: str | None
     low: float
     high: float
     low_gradient: Floats
@@ -78,12 +83,15 @@ def comparisons(
     contrast: float | tuple[Any, Any] | None = None,
     scale: str | None = None,
     level: float = 0.95,
+    random: Random = "integrated",
 ) -> pd.DataFrame:
     """Average difference in the prediction between two values of `variable`, other columns as they are.
 
     Each row is predicted twice, at both values, and the differences are averaged:
     `mean_i [mu(x_i, high) - mu(x_i, low)]`: an exact difference, not a derivative. Standard errors by the
-    delta method from the fit's covariance (clustered, if the fit is); the rows are taken as given.
+    delta method from the fit's covariance (clustered, if the fit is); the rows are taken as given. Random
+    effects behind a curved link are integrated over (see `predictions`), so that a difference in percentage
+    points is one in a population; the delta method then runs over coefficients, thresholds and variances.
 
     Parameters
     ----------
@@ -98,11 +106,16 @@ def comparisons(
         categorical one from its reference level to each other level. A number: from the value to that much
         more. A pair `(low, high)`: from the first to the second value in all rows.
     scale : {"probability", "outcome", "odds_ratio"} or None
-        What `estimate` is. `None`: `"probability"` for a binomial fit, else `"outcome"`. The odds ratio is
-        `exp(mean_i [eta_i(high) - eta_i(low)])`, for logit fits; without interactions it is the same for
-        all rows.
+        What `estimate` is. `None`: `"probability"` for a binomial fit and, level by level, for an ordinal
+        one, else `"outcome"`; an ordinal outcome's is its expected score. The odds ratio is `exp(mean_i
+        [eta_i(high) - eta_i(low)])`, for logit fits; without interactions it is the same for all rows. With
+        random effects it holds between rows of the same person and caseworker; ordinal: it is that of a
+        higher answer.
     level : float
         Confidence level.
+    random : {"integrated", False}
+        Random effects integrated over (default) or at zero. Without random effects, and in linear models,
+        both are the same.
 
     Returns
     -------
@@ -111,13 +124,16 @@ def comparisons(
         ratios the test is on the log scale); `estimate_pp` and its interval in percentage points (binomial
         fits on the probability scale); `baseline` and `compared`, the two average predictions;
         `relative_change` = compared / baseline - 1 with its interval (where both are positive);
-        `odds_ratio` with its interval (logit fits); `N_rows`.
+        `odds_ratio` with its interval (logit fits); `N_rows`. Ordinal fits on the probability scale have a
+        row per `level`. Behind a curved link `random_effects` says how they were treated, and which variance
+        parameters were held fixed at their boundary. In linear mixed models `df` is the smallest of the terms
+        involved.
 
     Raises
     ------
     SpecError
-        The variable is not in the model; the contrast or scale does not fit it; random effects behind a
-        curved link; the fit has no rows and no data are given.
+        The variable is not in the model; the contrast or scale does not fit it; the fit has no rows and no
+        data are given; `random="integrated"` with other standard errors than the model's.
     DesignError
         No complete row, or a level that the fit has not seen.
 
@@ -137,42 +153,52 @@ def comparisons(
     >>> comparisons(fit, "belief")[["contrast", "estimate_pp"]].round(1).values.tolist()
     [['+1', 23.1]]
     """
-    layout = layout_of(fit)
-    check_variable("variable", variable, layout)
+    question = ask(fit, random)
+    check_variable("variable", variable, question)
     measure = _scale(fit, scale)
-    reach = critical_value(degrees_of_freedom(fit), level)
+    critical_value(np.inf, level)
     frame = rows_of(fit, data)
-    frame = frame.loc[complete(layout, frame)]
+    frame = frame.loc[complete(question, frame)]
     records = []
-    for label, low, high in _contrasts(layout, frame, variable, contrast):
-        record = _record(fit, _compare(fit, layout, low, high), measure, reach)
-        records.append({"variable": variable, "contrast": label, "N_rows": len(frame)} | record)
-    return pd.DataFrame(records, columns=COLUMNS)
+    for label, low, high in _contrasts(question, frame, variable, contrast):
+        for pair in _compare(question, low, high, measure):
+            record = {"variable": variable, "contrast": label, "N_rows": len(frame)}
+            record |= {"level": pair.level, "random_effects": question.random_effects}
+            records.append(record | _record(question, pair, measure, level))
+    return pd.DataFrame(records, columns=_columns(question, measure))
+
+
+def _columns(question: Question, measure: str) -> list[str]:
+    """`COLUMNS`, with the outcome's level and the treatment of random effects where these matter."""
+    made = list(COLUMNS)
+    if is_ordinal(question.fit) and measure == "probability":
+        made.insert(made.index("contrast") + 1, "level")
+    return made if question.random_effects is None else [*made, "random_effects"]
 
 
 def _scale(fit: Fit, scale: str | None) -> str:
     """The scale asked for, checked against the fit."""
-    binomial = fit.spec.get("family") == "binomial"
+    binomial = fit.spec.get("family") in ("binomial", "ordinal")
     chosen = check_option("scale", scale or ("probability" if binomial else "outcome"), MEASURES)
     if chosen == "probability" and not binomial:
-        raise SpecError(f'scale="probability" needs a binomial fit; this one is {fit.model}.')
+        raise SpecError(f'scale="probability" needs a binomial or ordinal fit; this one is {fit.model}.')
     if chosen == "odds_ratio" and link_name(fit) != "logit":
         raise SpecError(f'scale="odds_ratio" needs a logit fit; this one is {fit.model}.')
     return chosen
 
 
 def _contrasts(
-    layout: Layout, frame: pd.DataFrame, variable: str, contrast: object
+    question: Question, frame: pd.DataFrame, variable: str, contrast: object
 ) -> list[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """Label, and the data at the low and at the high value, of each contrast."""
     if isinstance(contrast, tuple | list):
         if len(contrast) != 2:
             raise SpecError(f"contrast= has {len(contrast)} values; a pair (low, high) has 2.")
         pairs = [(contrast[0], contrast[1])]
-    elif _is_coded(layout, frame, variable):
+    elif _is_coded(question, frame, variable):
         if contrast is not None:
             raise SpecError(f"{variable} is categorical: contrast= is None or a pair of its levels.")
-        levels = layout.categorical_levels(variable) or level_codes(frame, variable)[1]
+        levels = question.layout.categorical_levels(variable) or level_codes(frame, variable)[1]
         pairs = [(levels[0], other) for other in levels[1:]]
     elif contrast is None and set(np.unique(numeric_values(frame, variable))) <= {0.0, 1.0}:
         pairs = [(0, 1)]
@@ -189,9 +215,9 @@ def _swap(
     return label, with_value(frame, variable, low), with_value(frame, variable, high)
 
 
-def _is_coded(layout: Layout, frame: pd.DataFrame, variable: str) -> bool:
+def _is_coded(question: Question, frame: pd.DataFrame, variable: str) -> bool:
     """Whether the fit or the data treat a column as levels."""
-    return layout.categorical_levels(variable) is not None or is_categorical(frame, variable)
+    return question.layout.categorical_levels(variable) is not None or is_categorical(frame, variable)
 
 
 def _step(frame: pd.DataFrame, variable: str, contrast: object) -> tuple[str, pd.DataFrame, pd.DataFrame]:
@@ -203,37 +229,47 @@ def _step(frame: pd.DataFrame, variable: str, contrast: object) -> tuple[str, pd
     return f"{'+' if step >= 0 else ''}{level_text(step)}", frame, more
 
 
-def _compare(fit: Fit, layout: Layout, low: pd.DataFrame, high: pd.DataFrame) -> _Pair:
-    """Averages at both values."""
-    a, b = predict_rows(fit, layout, low), predict_rows(fit, layout, high)
-    shift = (b.matrix - a.matrix).mean(axis=0)
-    return _Pair(
-        low=float(a.mu.mean()),
-        high=float(b.mu.mean()),
-        low_gradient=a.gradient.mean(axis=0),
-        high_gradient=b.gradient.mean(axis=0),
-        log_odds=float(shift @ fit.estimates),
-        log_odds_gradient=shift,
-    )
+def _compare(question: Question, low: pd.DataFrame, high: pd.DataFrame, scale: str) -> list[_Pair]:
+    """Averages at both values, level by level for an ordinal outcome."""
+    a, b = predict_rows(question, low), predict_rows(question, high)
+    before, after = (shown(question, scale, average(question, rows)) for rows in (a, b))
+    shift = np.zeros(len(question.covariance))
+    shift[len(shift) - a.matrix.shape[1] :] = (b.matrix - a.matrix).mean(axis=0)
+    return [
+        _Pair(
+            level=name,
+            low=float(before.values[i]),
+            high=float(after.values[i]),
+            low_gradient=before.gradient[i],
+            high_gradient=after.gradient[i],
+            log_odds=float((b.eta - a.eta).mean()),
+            log_odds_gradient=shift,
+        )
+        for i, name in enumerate(quantities(question, scale)[0])
+    ]
 
 
-def _record(fit: Fit, pair: _Pair, scale: str, reach: float) -> dict[str, object]:
+def _record(question: Question, pair: _Pair, scale: str, level: float) -> dict[str, object]:
     """All numbers of one contrast."""
-    df = degrees_of_freedom(fit)
-    odds = _odds_ratio(fit, pair, reach)
+    fit = question.fit
+    df = degrees_of_freedom(
+        question, np.abs(pair.high_gradient - pair.low_gradient) + np.abs(pair.log_odds_gradient)
+    )
+    reach = critical_value(df, level)
+    odds = _odds_ratio(question, pair, reach)
     difference = pair.high - pair.low
-    error = standard_error(fit, pair.high_gradient - pair.low_gradient)
+    error = standard_error(question, pair.high_gradient - pair.low_gradient)
     estimate, low, high = difference, difference - reach * error, difference + reach * error
     statistic = difference / error if error > 0 else np.nan
     if scale == "odds_ratio":
-        log_error = standard_error(fit, pair.log_odds_gradient)
+        log_error = standard_error(question, pair.log_odds_gradient)
         estimate, low, high = odds
         error, statistic = estimate * log_error, pair.log_odds / log_error if log_error > 0 else np.nan
     points = 100.0 if scale == "probability" else np.nan
     absolute = not fit.spec.get("absorbed")
-    relative = _relative(fit, pair, reach) if absolute else (np.nan,) * 3
+    relative = _relative(question, pair, reach) if absolute else (np.nan,) * 3
     return {
-        "measure": MEASURES[scale],
+        "measure": _measure(fit, scale),
         "estimate": estimate,
         "std_error": error,
         "statistic": statistic,
@@ -251,20 +287,27 @@ def _record(fit: Fit, pair: _Pair, scale: str, reach: float) -> dict[str, object
     }
 
 
-def _odds_ratio(fit: Fit, pair: _Pair, reach: float) -> tuple[float, float, float]:
+def _measure(fit: Fit, scale: str) -> str:
+    """The measure in words."""
+    return (
+        "average difference in expected score" if is_ordinal(fit) and scale == "outcome" else MEASURES[scale]
+    )
+
+
+def _odds_ratio(question: Question, pair: _Pair, reach: float) -> tuple[float, float, float]:
     """Odds ratio and its interval, missing unless the link is logit."""
-    if link_name(fit) != "logit":
+    if link_name(question.fit) != "logit":
         return np.nan, np.nan, np.nan
-    error = standard_error(fit, pair.log_odds_gradient)
+    error = standard_error(question, pair.log_odds_gradient)
     low, middle, high = np.exp(pair.log_odds + reach * error * np.array([-1.0, 0.0, 1.0]))
     return float(middle), float(low), float(high)
 
 
-def _relative(fit: Fit, pair: _Pair, reach: float) -> tuple[float, float, float]:
+def _relative(question: Question, pair: _Pair, reach: float) -> tuple[float, float, float]:
     """Relative change and its interval from the log of the ratio, missing unless both are positive."""
     if pair.low <= 0 or pair.high <= 0:
         return np.nan, np.nan, np.nan
     log_ratio = np.log(pair.high / pair.low)
-    error = standard_error(fit, pair.high_gradient / pair.high - pair.low_gradient / pair.low)
+    error = standard_error(question, pair.high_gradient / pair.high - pair.low_gradient / pair.low)
     low, middle, high = np.exp(log_ratio + reach * error * np.array([-1.0, 0.0, 1.0])) - 1
     return float(middle), float(low), float(high)

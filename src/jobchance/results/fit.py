@@ -186,7 +186,9 @@ class Fit:
 
         Columns, always these: `model effect group level term estimate std_error statistic df p_value
         conf_low conf_high`. `effect` is `"fixed"` for coefficients and `"variance"` for the standard
-        deviations (`sd__<term>`) and correlations (`cor__<term>.<term>`) of random effects.
+        deviations (`sd__<term>`) and correlations (`cor__<term>.<term>`) of random effects: their standard
+        errors are those of the delta method (missing at zero, at +-1 and where the fit has none), and their
+        intervals are normal on the scale of the log and of Fisher's z.
         """
         return tables.tidy(self, level=level)
 
@@ -197,6 +199,10 @@ class Fit:
     def augment(self) -> pd.DataFrame:
         """Outcome, fitted values and residuals of the rows used, by the index of the data (microdata).
 
+        Columns `outcome fitted fitted_fixed residual`; `fitted_fixed` leaves random or absorbed effects out.
+        For an ordinal outcome these are scores, the numbers that its levels are (else 1, 2, 3, ...), and
+        `fitted` is the expected score; `predict()` has the probability of each level.
+
         Raises
         ------
         SpecError
@@ -204,22 +210,46 @@ class Fit:
         """
         return tables.augment(self)
 
-    def predict(self, data: pd.DataFrame | None = None, *, random: bool = True) -> pd.Series:
-        """Predictions on the scale of the outcome.
+    def predict(
+        self,
+        data: pd.DataFrame | None = None,
+        *,
+        random: prediction.Random = True,
+        new_levels: prediction.NewLevels = "zero",
+    ) -> pd.Series | pd.DataFrame:
+        r"""Predictions on the scale of the outcome.
 
         Parameters
         ----------
         data : DataFrame or None
             New rows; `None` is the rows used in the fit. Rows with a missing value are predicted as NaN.
-        random : bool
-            Add the conditional modes of random effects; a new level or a missing group counts as zero.
+        random : bool or "integrated"
+            `True` adds the conditional modes of random effects: a prediction for this person and
+            caseworker. `False` puts them at zero: a person and caseworker in the middle. `"integrated"`
+            averages over them, :math:`E\,h(\eta + e),\ e \sim N(0, \sum z'\Sigma z)`: the mean, or share, of
+            a population; it needs neither the groups nor their modes. With an identity link the last two are
+            the same.
+        new_levels : {"zero", "integrated", "error"}
+            With `random=True`, a level that the fit has not seen or that is missing: its effects are 0
+            (default), are integrated over, or are refused with a count.
+
+        Returns
+        -------
+        Series, or for ordinal outcomes DataFrame
+            Means; shares for binomial outcomes. Ordinal: the probability of each level, one column per level;
+            rows sum to 1. Offsets of the model are added: their columns must be in `data`.
 
         Raises
         ------
         SpecError
             The rows, the random effects or the coding that this needs are not in the fit.
+        FormulaError, SchemaError
+            Columns of the design, of an offset, or of a grouping (`random=True`) are absent.
+        DesignError
+            A categorical column has a level that the fit has not seen; or
+            `new_levels="error"` and there are some.
         """
-        return prediction.predict(self, data, random=random)
+        return prediction.predict(self, data, random=random, new_levels=new_levels)
 
     def random_effects(self, group: str) -> pd.DataFrame:
         """Conditional modes of one grouping factor: `group level term estimate std_error`.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jobchance.formatting import Formatter
+from jobchance.results.prediction import n_thresholds
+from jobchance.results.variance import Component, components, correlated_pairs
 
 if TYPE_CHECKING:
     from jobchance.results.fit import Fit
@@ -16,14 +18,43 @@ _WIDTH = 100
 _DIGITS = 5
 _FORMAT = Formatter("en")
 
+# The statistic of a mixed model that says how many standard errors its estimates are from the optimum.
+DISTANCE = "distance"
+
 
 def render(fit: Fit) -> str:
     """The printed summary; the same text for the same fit on every machine."""
-    blocks = [_head(fit), _coefficients(fit), _variances(fit), _statistics(fit), _errors(fit), _sample(fit)]
+    numbers = _mixed(fit) if fit.structure else _other(fit)
+    blocks = [_head(fit), *numbers]
     blocks += [_listing("Conventions", [f"{k}: {v}" for k, v in fit.conventions.items()])]
     blocks += [_listing("Notes", fit.notes)]
     blocks += [f"Numbers: {_DIGITS} significant digits, rounded half up."]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _other(fit: Fit) -> list[str]:
+    """Coefficients first, for models without a random part of their own."""
+    named = {"log-likelihood": fit.loglik, "criterion": fit.criterion}
+    coefficients = _coefficients(fit, fit.terms)
+    return [coefficients, _variances(fit), _statistics(fit, named), _errors(fit), _sample(fit)]
+
+
+def _mixed(fit: Fit) -> list[str]:
+    """Fit, random effects, rows, fixed effects: the order in which mixed models are usually printed."""
+    cuts = n_thresholds(fit)
+    thresholds = "Thresholds\n" + _coefficients(fit, fit.terms[:cuts]) if cuts else ""
+    title = "Coefficients" if cuts else "Fixed effects"
+    fixed = f"{title}\n{_coefficients(fit, fit.terms[cuts:])}" if fit.terms[cuts:] else ""
+    errors = "\n".join([_errors(fit), _convergence(fit)])
+    return [
+        _information(fit),
+        _random_effects(fit),
+        _sample(fit),
+        thresholds,
+        fixed,
+        errors,
+        _statistics(fit, {}),
+    ]
 
 
 def _head(fit: Fit) -> str:
@@ -38,7 +69,60 @@ def _head(fit: Fit) -> str:
     return "\n".join(lines)
 
 
-def _coefficients(fit: Fit) -> str:
+def _information(fit: Fit) -> str:
+    """Information criteria, log-likelihood and what was minimised, on one line."""
+    glance = fit.glance().iloc[0]
+    restricted = fit.spec.get("method") == "reml"
+    values = {
+        "AIC": glance["aic"],
+        "BIC": glance["bic"],
+        "restricted log-likelihood" if restricted else "log-likelihood": fit.loglik,
+        "REML criterion" if restricted else "deviance": fit.criterion,
+    }
+    shown = [f"{k} {_FORMAT.number(v, decimals=2)}" for k, v in values.items() if v is not None]
+    return "   ".join(shown)
+
+
+def _random_effects(fit: Fit) -> str:
+    """Variances, standard deviations with intervals, and all correlations below the diagonal."""
+    made = components(fit)
+    size = max(max(term.sizes) for term in fit.structure)
+    header = ["group", "effect", "variance", "std. dev.", "95% interval", "std. error"]
+    header += ["correlations", *[""] * (size - 2)] if size > 1 else []
+    body, rest = [], list(made)
+    for term in fit.structure:
+        mine, rest = rest[: len(term.columns)], rest[len(term.columns) :]
+        pairs = correlated_pairs(term)
+        found, rest = dict(zip(pairs, rest, strict=False)), rest[len(pairs) :]
+        for i, part in enumerate(mine):
+            correlations = [
+                _FORMAT.number(found[k, i].estimate, decimals=3) for k in range(i) if (k, i) in found
+            ]
+            body.append([term.group if i == 0 else "", *_deviation(part), *correlations])
+    body += [[part.group, *_deviation(part)] for part in rest]
+    width = len(header)
+    full = [row + [""] * (width - len(row)) for row in body]
+    return "Random effects (std. error of the std. dev.)\n" + table(header, full, text_columns=2)
+
+
+def _deviation(part: Component) -> list[str]:
+    """Name, variance, standard deviation, interval and standard error of one effect."""
+    low, high = part.interval(0.95)
+    name = "" if part.group == "Residual" else part.term
+    interval = f"{_number(low)} to {_number(high)}" if low == low else _number(None)
+    return [name, _number(part.estimate**2), _number(part.estimate), interval, _number(part.std_error)]
+
+
+def _convergence(fit: Fit) -> str:
+    """What is known about the optimum."""
+    if not fit.converged:
+        return "Convergence: NOT reached; see the notes."
+    distance = fit.statistics.get(DISTANCE)
+    near = "" if distance is None else f", {_FORMAT.significant(distance, 2)} standard errors away"
+    return f"Convergence: optimum proved by gradient and Hessian{near}"
+
+
+def _coefficients(fit: Fit, terms: Sequence[str]) -> str:
     interval = fit.conf_int()
     statistic = "z" if all(math.isinf(df) for df in fit.df) else "t"
     header = ["term", "estimate", "95% interval", "std. error", statistic, "df", "p-value"]
@@ -52,7 +136,7 @@ def _coefficients(fit: Fit) -> str:
             "normal" if math.isinf(fit.df[term]) else _FORMAT.number(fit.df[term], decimals=0),
             _FORMAT.p_value(fit.pvalues[term]),
         ]
-        for term in fit.terms
+        for term in terms
     ]
     return table(header, body)
 
@@ -69,9 +153,10 @@ def _variances(fit: Fit) -> str:
     )
 
 
-def _statistics(fit: Fit) -> str:
-    values: dict[str, object] = {"log-likelihood": fit.loglik, "criterion": fit.criterion}
-    values |= dict(fit.statistics)
+def _statistics(fit: Fit, named: Mapping[str, float | None]) -> str:
+    """Further numbers; a mixed model has shown its likelihood and residual already."""
+    shown = ("sigma", DISTANCE) if fit.structure else ()
+    values = dict(named) | {k: v for k, v in fit.statistics.items() if k not in shown}
     return _listing("Statistics", [f"{k}: {_number(v)}" for k, v in values.items() if v is not None])
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
+from jobchance.results import prediction
 from jobchance.results.parts import RandomPart
+from jobchance.results.variance import components, group_names, n_random_parameters
 
 if TYPE_CHECKING:
     from jobchance.results.fit import Fit
@@ -69,26 +71,27 @@ def tidy(fit: Fit, *, level: float) -> pd.DataFrame:
             "conf_high": interval["conf_high"].to_numpy(),
         }
     )
-    rows = fixed.to_dict("records") + _variance_rows(fit)
+    rows = fixed.to_dict("records") + _variance_rows(fit, level)
     frame = pd.DataFrame(rows, columns=TIDY_COLUMNS)
     numbers = TIDY_COLUMNS[5:]
     return frame.astype(dict.fromkeys(numbers, "float64") | dict.fromkeys(TIDY_COLUMNS[:5], "object"))
 
 
-def _variance_rows(fit: Fit) -> list[dict[str, object]]:
+def _variance_rows(fit: Fit, level: float) -> list[dict[str, object]]:
     """Standard deviations and correlations of random effects as tidy rows."""
-    if fit.variance_components is None:
-        return []
     rows: list[dict[str, object]] = []
-    for part in fit.variance_components.to_dict("records"):
-        is_sd = part["sd"] is not None and not pd.isna(part["sd"])
+    for part in components(fit):
+        low, high = part.interval(level)
         rows.append(
             {
                 "model": fit.model,
                 "effect": "variance",
-                "group": part["group"],
-                "term": f"{'sd' if is_sd else 'cor'}__{part['term']}",
-                "estimate": part["sd"] if is_sd else part["correlation"],
+                "group": part.group,
+                "term": f"{part.kind}__{part.term}",
+                "estimate": part.estimate,
+                "std_error": part.std_error,
+                "conf_low": low,
+                "conf_high": high,
             }
         )
     return rows
@@ -97,11 +100,10 @@ def _variance_rows(fit: Fit) -> list[dict[str, object]]:
 def glance(fit: Fit) -> pd.DataFrame:
     """One row about the whole fit; see `Fit.glance`.
 
-    `aic` and `bic` count coefficients, variance components and `n_scale`; they are missing without a
+    `aic` and `bic` count coefficients, variances, correlations and `n_scale`; they are missing without a
     likelihood, and for REML fits they compare only models with the same coefficients.
     """
-    n_params = len(fit.terms) + (0 if fit.variance_components is None else len(fit.variance_components))
-    n_params += fit.n_scale
+    n_params = len(fit.terms) + n_random_parameters(fit) + fit.n_scale
     deviance = None if fit.loglik is None else -2 * fit.loglik
     values = {
         "model": fit.model,
@@ -131,13 +133,13 @@ def glance(fit: Fit) -> pd.DataFrame:
 def augment(fit: Fit) -> pd.DataFrame:
     """Outcome, fitted values and residuals of the rows used; see `Fit.augment`."""
     rows = fit.need_rows("augment")
+    outcome, fitted, fixed = rows.outcome, rows.fitted, rows.fitted_fixed
+    if fit.spec.get("family") == "ordinal":
+        scores = prediction.level_scores(fit)
+        outcome = scores[outcome.astype(np.int64)]
+        fitted, fixed = (np.asarray(fit.predict(random=random)) @ scores for random in (True, False))
     return pd.DataFrame(
-        {
-            "outcome": rows.outcome,
-            "fitted": rows.fitted,
-            "fitted_fixed": rows.fitted_fixed,
-            "residual": rows.outcome - rows.fitted,
-        },
+        {"outcome": outcome, "fitted": fitted, "fitted_fixed": fixed, "residual": outcome - fitted},
         index=rows.frame.index[rows.used],
     )
 
@@ -169,11 +171,3 @@ def _part_frame(part: RandomPart) -> pd.DataFrame:
             "std_error": part.mode_sds.ravel(),
         }
     )
-
-
-def group_names(fit: Fit) -> list[str]:
-    """Grouping factors with random effects, in the order of the variance components."""
-    if fit.variance_components is None:
-        return []
-    names = fit.variance_components["group"].tolist()
-    return [name for name in dict.fromkeys(names) if name != "Residual"]

@@ -207,7 +207,7 @@ def test_what_cannot_be_compared_is_refused(data, arguments, message):
 
 def test_scales_that_the_fit_does_not_have(data):
     linear = fit_glm("weeks ~ x", data, family="gaussian", vcov="model")
-    with pytest.raises(SpecError, match="needs a binomial fit"):
+    with pytest.raises(SpecError, match="needs a binomial or ordinal fit"):
         comparisons(linear, "x", scale="probability")
     with pytest.raises(SpecError, match="needs a logit fit"):
         comparisons(linear, "x", scale="odds_ratio")

@@ -88,9 +88,11 @@ def test_what_cannot_be_predicted_is_refused(fit):
         predictions(replace(fit, spec=dict(fit.spec) | {"absorbed": ["citizen_id"]}))
 
 
-def test_random_effects_behind_a_curved_link_are_refused(fit):
+def test_a_fit_without_the_covariance_of_its_random_effects_cannot_integrate(fit):
     components = pd.DataFrame(
         {"group": ["g"], "term": ["(Intercept)"], "sd": [1.0], "variance": [1.0], "correlation": [np.nan]}
     )
-    with pytest.raises(SpecError, match="random effects and a curved link"):
-        predictions(replace(fit, variance_components=components))
+    strange = replace(fit, variance_components=components)
+    with pytest.raises(SpecError, match="does not hold the covariance of its random effects"):
+        predictions(strange)
+    assert predictions(strange, random=False)["estimate"][0] == predictions(fit)["estimate"][0]
