@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
 from jobchance.errors import EstimationError
+from jobchance.numerics.mixed.laplace import LaplaceProblem
+from jobchance.numerics.mixed.linear import LinearProblem
+from jobchance.numerics.mixed.modes import store_diagonal
 from jobchance.numerics.mixed.problem import Arrangement, Factor
 from jobchance.numerics.mixed.relative import relative_factors, split_theta
 
@@ -23,10 +27,12 @@ Mask = NDArray[np.bool_]
 
 ZERO = 1e-5
 START = 0.5
+APPROACHES = 2
+TYPICAL = 0.7  # share of the information about a variance that survives estimation of the effects
 # The Hessian is measured where this little decrease is left, and holds within so many standard errors: standard errors
 # right to 1e-4 need it this close to the optimum.
-SWITCH = 1e-7
-REACH = 3e-4
+SWITCH = 1e-8
+REACH = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,10 +124,81 @@ def start_theta(arrangement: Arrangement) -> Floats:
     return np.concatenate([np.where(t.diagonal, START, 0.0) for t in arrangement.templates])
 
 
-def theta_scale(arrangement: Arrangement, factors: Sequence[Factor]) -> Floats:
-    """About the standard errors of theta'."""
-    mine = [factors[i] for i in arrangement.order]
-    return np.concatenate([np.full(f.template.n_theta, START / np.sqrt(f.n_levels)) for f in mine])
+class Approach:
+    """Start of the search near the optimum, by Schall's fixed point (1991, Biometrika 78, 719-727).
+
+    With d effective levels, theta^2 is multiplied by u'u / (sigma^2 d) = 1 - theta g / (2 d). Only diagonals move.
+    `theta` is the start, `scale` about the standard errors there: theta / sqrt(2 d share), share = d / levels.
+
+    Parameters
+    ----------
+    gradient : function
+        Derivative of the criterion at theta'.
+    shares : function
+        d over the number of levels, for each element of theta', where `gradient` was last asked.
+    """
+
+    def __init__(
+        self,
+        gradient: Callable[[Floats], Floats],
+        shares: Callable[[], Floats],
+        arrangement: Arrangement,
+        factors: Sequence[Factor],
+    ) -> None:
+        diagonal = np.concatenate([t.diagonal for t in arrangement.templates])
+        mine = [factors[i] for i in arrangement.order]
+        levels = np.concatenate([np.full(f.template.n_theta, float(f.n_levels)) for f in mine])
+        theta = start_theta(arrangement)
+        for _ in range(APPROACHES):
+            slope = gradient(theta)
+            share = np.maximum(shares(), 0.02)
+            growth = np.clip(1.0 - theta * slope / (2.0 * levels * share), 0.04, 25.0)
+            theta = np.where(diagonal, theta * np.sqrt(growth), theta)
+        self.theta = theta
+        self.scale = _row_sizes(arrangement, theta) / (share * np.sqrt(2.0 * levels))
+
+
+def level_shares(problem: LinearProblem | LaplaceProblem, arrangement: Arrangement) -> Floats:
+    """1 - mean diagonal of M^{-1} by column of Lambda'_f, for each element of theta', after an evaluation."""
+    layout, inverse = arrangement.partition.layout, problem.inverse
+    if not (hasattr(layout, "address") and isinstance(inverse, np.ndarray)):
+        return np.full(len(start_theta(arrangement)), TYPICAL)
+    sums = np.sum(problem.pool.call("eliminated_diagonal"), axis=0)
+    moved = arrangement.partition.moved_places
+    counts, made = len(arrangement.partition.moved), []
+    for f, places in enumerate([moved, *arrangement.partition.places]):
+        found = store_diagonal(places, inverse, layout).sum(axis=0)
+        mean = (found + sums) / counts if f == 0 else found / len(places)
+        made.append((1.0 - mean)[arrangement.templates[f].places[1]])
+    return np.concatenate(made)
+
+
+def _row_sizes(arrangement: Arrangement, theta: Floats) -> Floats:
+    """The diagonal element in the row of each element of theta', at least 0.02."""
+    sizes = []
+    ends = np.cumsum([0, *[t.n_theta for t in arrangement.templates]])
+    for t, first, last in zip(arrangement.templates, ends[:-1], ends[1:], strict=True):
+        made = np.abs(theta[first:last])
+        row = np.zeros(t.m)
+        row[t.places[0][t.diagonal]] = made[t.diagonal]
+        sizes.append(np.maximum(row[t.places[0]], 0.02))
+    return np.concatenate(sizes)
+
+
+class Remembered:
+    """An objective that gives its last value again when asked at the same point."""
+
+    def __init__(self, objective: Callable[[Floats], tuple[Any, ...]]) -> None:
+        self.objective = objective
+        self.x: Floats | None = None
+        self.made: tuple[Any, ...] = ()
+
+    def __call__(self, x: Floats) -> tuple[Any, ...]:
+        """Value and gradient at x."""
+        if self.x is None or not np.array_equal(x, self.x):
+            self.made = self.objective(x)
+            self.x = x.copy()
+        return self.made
 
 
 def settle(arrangement: Arrangement, theta: Floats) -> tuple[Floats, Mask, Floats]:

@@ -20,13 +20,15 @@ from jobchance.numerics.mixed.block import RowIndex
 from jobchance.numerics.mixed.estimate import (
     REACH,
     SWITCH,
+    Approach,
     MixedEstimate,
+    Remembered,
+    level_shares,
     covariance_of,
     orthonormal,
     settle,
     singular_factors,
     start_theta,
-    theta_scale,
     user_factors,
     user_theta,
 )
@@ -42,8 +44,23 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 Thresholds = Literal["free", "symmetric", "equidistant"]
-CENTRAL = 60_000
+CENTRAL = 10_000
 MAX_START = 50
+_BINARY = {
+    families.ORDINAL_LOGIT: families.BINOMIAL_LOGIT,
+    families.ORDINAL_PROBIT: families.BINOMIAL_PROBIT,
+    families.ORDINAL_CLOGLOG: families.BINOMIAL_CLOGLOG,
+}
+# Variance of the latent scale over that of the link's own law: Zeger, Liang & Albert (1988, Biometrics 44, 1049-1060).
+_ATTENUATION = {
+    families.BINOMIAL_LOGIT: 0.346,
+    families.BINOMIAL_PROBIT: 1.0,
+    families.BINOMIAL_CLOGLOG: 0.608,
+    families.POISSON_LOG: 0.0,
+    families.ORDINAL_LOGIT: 0.346,
+    families.ORDINAL_PROBIT: 1.0,
+    families.ORDINAL_CLOGLOG: 0.608,
+}
 
 
 class LaplaceRows(LaplaceBlock):
@@ -52,26 +69,38 @@ class LaplaceRows(LaplaceBlock):
     given: Codes
 
     def information(self, J: Floats) -> tuple[Floats, Floats]:
-        """Part of the information about (tau, beta') at fixed theta: the gram of dr/d(tau, beta') with effects taken out.
+        """Part of the information about (tau, beta') at fixed theta, random effects integrated out.
 
-        Returns the gram matrix and the right side that is left for S.
+        Returns the block's matrix, and the right side that is left for S. D are the derivatives of r.
         """
         D = -self.W[:, None] * self.X
+        made = -D.T @ self.X
         if len(J):
-            la, lb, ra, rb, wa, wb = (np.zeros(len(self.y)) for _ in range(6))
-            families.threshold_derivatives(
-                self.family, self.eta, self.y, self.alpha, self.w, la, lb, ra, rb, wa, wb
-            )
-            k = self.y.astype(np.int64)
-            nothing = np.zeros((1, J.shape[1]))
-            upper, lower = np.vstack([J, nothing])[k], np.vstack([nothing, J])[k]
-            D = np.hstack([ra[:, None] * upper + rb[:, None] * lower, D])
-        weight = np.maximum(self.W, 1e-10)
+            upper, lower, ra, rb, both = self._threshold_rows(J)
+            by_tau = ra[:, None] * upper + rb[:, None] * lower
+            own = (upper * (ra - both)[:, None]).T @ upper + (lower * (rb - both)[:, None]).T @ lower
+            across = (upper * both[:, None]).T @ lower
+            made = np.block([[own + across + across.T, -by_tau.T @ self.X], [-self.X.T @ by_tau, made]])
+            D = np.hstack([by_tau, D])
         sums = [self.block.transpose_sums(np.ascontiguousarray(column)) for column in D.T]
         g1 = np.stack([one for one, _ in sums], axis=2) if sums else np.zeros((*self.block.shape1, 0))
         right = np.stack([rest for _, rest in sums], axis=1) if sums else np.zeros((self.block.layout.q, 0))
         flat = self.block.forward(np.ascontiguousarray(g1), right).reshape(-1, D.shape[1])
-        return (D / weight[:, None]).T @ D - flat.T @ flat, right
+        return made - flat.T @ flat, right
+
+    def _threshold_rows(self, J: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Rows of J at the upper and lower threshold of each row, dr by them, and (dl/da)(dl/db) / w."""
+        la, lb, ra, rb, wa, wb = (np.zeros(len(self.y)) for _ in range(6))
+        families.threshold_derivatives(
+            self.family, self.eta, self.y, self.alpha, self.w, la, lb, ra, rb, wa, wb
+        )
+        k, nothing = self.y.astype(np.int64), np.zeros((1, J.shape[1]))
+        return np.vstack([J, nothing])[k], np.vstack([nothing, J])[k], ra, rb, la * lb / self.w
+
+    def eliminated_diagonal(self) -> Floats:
+        """Sum of the diagonal of M^{-1} over the block's eliminated levels, by column."""
+        width = self.block.slots.widths[0]
+        return self.inverse_diagonal.sum(axis=0) if self.block.m1 else np.zeros(width)
 
     def finish(self, ur: Floats, inverse: Floats) -> Finished:
         """Random part and modes at the last parameters."""
@@ -138,7 +167,7 @@ def estimate_laplace(
         arrangement.templates,
     )
     start = _start(family, Q, y, w, offset, J, X)
-    found = _search(problem, arrangement, factors, J, start, n_rows=len(y))
+    found = _search(problem, arrangement, factors, J, start, family=family, n_rows=len(y))
     k = len(start_theta(arrangement))
     theta, fixed, signs = settle(arrangement, found.x[:k])
     tau, beta = found.x[k : k + J.shape[1]], found.x[k + J.shape[1] :]
@@ -212,7 +241,10 @@ def _start(family: int, Q: Floats, y: Floats, w: Floats, offset: Floats, J: Floa
     if len(J):
         share = np.cumsum(np.bincount(y.astype(np.int64), w))[:-1] / w.sum()
         alpha = _quantile(family, share)
-        return np.concatenate([np.linalg.lstsq(J, alpha, rcond=None)[0], np.zeros(Q.shape[1])])
+        upper = (y > np.average(y, weights=w)).astype(float)
+        ones = np.column_stack([np.ones(len(y)), Q])
+        slopes = _start(_BINARY[family], ones, upper, w, offset, np.zeros((0, 0)), ones)[1:]
+        return np.concatenate([np.linalg.lstsq(J, alpha, rcond=None)[0], slopes])
     beta, r, W = _first_beta(family, Q, y, w, offset), np.zeros(len(y)), np.zeros(len(y))
     none = np.zeros(0)
     value = families.fused(family, offset + Q @ beta, y, w, none, r, W)
@@ -265,24 +297,35 @@ def _search(
     J: Floats,
     start: Floats,
     *,
+    family: int,
     n_rows: int,
 ) -> Optimum:
     """Minimise the criterion over (theta', tau, beta')."""
-    theta0, scale = start_theta(arrangement), theta_scale(arrangement, factors)
-    k, t = len(theta0), J.shape[1]
+    k, t = len(start_theta(arrangement)), J.shape[1]
 
-    def objective(x: Floats) -> tuple[float, Floats]:
+    def evaluate(x: Floats) -> tuple[float, Floats]:
         state = problem.evaluate(x[:k], J @ x[k : k + t], x[k + t :])
         return state.value, np.concatenate([state.by_theta, J.T @ state.by_alpha, state.by_beta])
 
-    x0 = np.concatenate([theta0, start])
-    objective(x0)
-    information = _information(problem, J)
-    root = linalg.cholesky(linalg.inv(information), lower=True)
+    objective = Remembered(evaluate)
+    stretch = _ATTENUATION[family]
+
+    def at(theta: Floats) -> Floats:
+        """Point with the coefficients of the model without random effects, stretched to conditional ones."""
+        return np.concatenate([theta, start * np.sqrt(1.0 + stretch * theta @ theta)])
+
+    begin = Approach(
+        lambda theta: np.asarray(objective(at(theta))[1][:k]),
+        lambda: level_shares(problem, arrangement),
+        arrangement,
+        factors,
+    )
+    objective(at(begin.theta))
+    root = linalg.cholesky(linalg.inv(_information(problem, J)), lower=True)
     return minimise(
         objective,
-        x0,
-        scale=linalg.block_diag(np.diag(scale), root),
+        at(begin.theta),
+        scale=linalg.block_diag(np.diag(begin.scale), root),
         differences="central" if n_rows <= CENTRAL else "forward",
         switch=SWITCH,
         reach=REACH,
@@ -294,5 +337,5 @@ def _information(problem: LaplaceProblem, J: Floats) -> Floats:
     parts = problem.pool.call("information", J)
     right = np.sum([part[1] for part in parts], axis=0)
     made = np.sum([part[0] for part in parts], axis=0) - right.T @ problem.arrow.solve(right)
-    made = (made + made.T) / 2
+    made = np.asarray(made + made.T) / 2
     return made + 1e-8 * np.trace(made) / max(len(made), 1) * np.eye(len(made))

@@ -15,13 +15,14 @@ from jobchance.numerics.mixed.block import RowIndex
 from jobchance.numerics.mixed.estimate import (
     REACH,
     SWITCH,
+    Approach,
     MixedEstimate,
+    Remembered,
+    level_shares,
     covariance_of,
     orthonormal,
     settle,
     singular_factors,
-    start_theta,
-    theta_scale,
     user_factors,
     user_theta,
 )
@@ -39,6 +40,11 @@ class LinearRows(LinearBlock):
     """A block of a linear model that remembers which rows of the data it holds."""
 
     own: Codes
+
+    def eliminated_diagonal(self) -> Floats:
+        """Sum of the diagonal of M^{-1} over the block's eliminated levels, by column."""
+        width = self.block.slots.widths[0]
+        return self.inverse_diagonal.sum(axis=0) if self.block.m1 else np.zeros(width)
 
     def finish(self, Q: Floats, xr: Floats, inverse: Floats) -> Finished:
         """Random part and modes at the last theta."""
@@ -132,14 +138,21 @@ def estimate_linear(
 def search_linear(problem: LinearProblem, arrangement: Arrangement, factors: Sequence[Factor]) -> Optimum:
     """Minimise the criterion over theta'."""
 
-    def objective(theta: Floats) -> tuple[float, Floats, LinearState]:
+    def evaluate(theta: Floats) -> tuple[float, Floats, LinearState]:
         state = problem.evaluate(theta)
         return state.value, state.gradient, state
 
+    objective = Remembered(evaluate)
+    start = Approach(
+        lambda theta: np.asarray(objective(theta)[1]),
+        lambda: level_shares(problem, arrangement),
+        arrangement,
+        factors,
+    )
     return minimise(
         objective,
-        start_theta(arrangement),
-        scale=theta_scale(arrangement, factors),
+        start.theta,
+        scale=start.scale,
         switch=SWITCH,
         reach=REACH,
     )

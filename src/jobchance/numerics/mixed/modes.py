@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jobchance.numerics.mixed.arrow import Layout
 from jobchance.numerics.mixed.block import Block
 from jobchance.numerics.mixed.jit import njit
 from jobchance.numerics.mixed.kernels import place
@@ -121,6 +122,13 @@ def finish_block(block: Block, rows: Codes, u1: Floats, ur: Floats, inverse: Flo
             block.ptr, block.idx, block.A, block.C, inverse, covariances, *block.layout.address
         )
     return Finished(rows, random, block.index.levels, u1[: block.q1], covariances)
+
+
+def store_diagonal(places: Codes, inverse: Floats, layout: Layout) -> Floats:
+    """Diagonal of M^{-1} (levels, m) at remaining columns."""
+    out = np.zeros((*places.shape, places.shape[1]))
+    remaining_covariances(places, inverse, out, *layout.address)
+    return np.asarray(np.diagonal(out, axis1=1, axis2=2))
 
 
 def effects_by_factor(
