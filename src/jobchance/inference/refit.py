@@ -1,0 +1,281 @@
+"""From a mixed fit and its data back to the arrays of the engine; simulate outcomes; fit again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from jobchance.design.build import Design, build_design
+from jobchance.design.layout import Layout
+from jobchance.errors import DesignError, SpecError
+from jobchance.models.mixed_input import (
+    MixedOptions,
+    Term,
+    check_design,
+    check_options,
+    fixed_columns,
+    gather_terms,
+    offsets,
+    prior_weights,
+)
+from jobchance.models.mixed_result import MixedContext, assemble, collinear_terms
+from jobchance.numerics.links import get_link
+from jobchance.numerics.mixed.estimate_laplace import estimate_laplace
+from jobchance.numerics.mixed.estimate_linear import estimate_linear
+from jobchance.numerics.mixed.families import family_code
+from jobchance.numerics.mixed.problem import Factor
+from jobchance.numerics.mixed.threads import limited_threads
+from jobchance.results.fit import Fit
+from jobchance.results.parts import Codes, Floats, Sample
+
+
+@dataclass(frozen=True, eq=False)
+class MixedModel:
+    """A mixed model with its rows, ready to be fitted to any outcome.
+
+    Parameters
+    ----------
+    options : MixedOptions
+        Family, link, method, quadrature points, thresholds.
+    X, y, w, offset : arrays
+        Fixed columns (no thresholds), outcome, prior weights and offset by row used.
+    terms, factors : tuples
+        Random terms in the order of the formula, and one factor for each grouping.
+    names : tuple of str
+        Names of the columns of X.
+    context : MixedContext
+        What a fit says about itself.
+    used : integer array (n,)
+        Positions of the rows in the data.
+    """
+
+    options: MixedOptions
+    X: Floats
+    y: Floats
+    w: Floats
+    offset: Floats
+    terms: tuple[Term, ...]
+    factors: tuple[Factor, ...]
+    names: tuple[str, ...]
+    context: MixedContext
+    used: Codes
+
+    @property
+    def n_levels(self) -> int:
+        """Levels of an ordinal outcome, else 0."""
+        return len(self.context.levels or ()) if self.options.family == "ordinal" else 0
+
+    def fit(self, y: Floats) -> Fit:
+        """The model fitted to the outcome given; the fit has no rows."""
+        options = self.options
+        with limited_threads(self.factors):
+            if options.family == "gaussian":
+                estimate = estimate_linear(
+                    self.factors,
+                    self.X,
+                    y,
+                    w=self.w,
+                    offset=self.offset,
+                    restricted=options.method == "reml",
+                )
+            else:
+                estimate = estimate_laplace(
+                    self.factors,
+                    self.X,
+                    y,
+                    family=family_code(options.family, options.link),
+                    w=self.w,
+                    offset=self.offset,
+                    n_levels=self.n_levels,
+                    thresholds=cast(Literal["free", "symmetric", "equidistant"], options.thresholds),
+                    n_quad=options.n_quad,
+                )
+        made = assemble(
+            estimate,
+            self.terms,
+            names=self.names,
+            rows=(pd.DataFrame(), np.zeros(0, dtype=np.int64)),
+            outcome=y,
+            context=self.context,
+        )
+        return replace(made, rows=None, random=())
+
+
+def check_mixed(fit: Fit, what: str) -> None:
+    """Refuse what is not a fit of `fit_mixed`.
+
+    Raises
+    ------
+    SpecError
+        Saying what was given.
+    """
+    if not isinstance(fit, Fit) or not fit.structure or not {"family", "n_quad"} <= set(fit.spec):
+        given = fit.model if isinstance(fit, Fit) else type(fit).__name__
+        raise SpecError(f"{what} needs a fit of fit_mixed, not {given}.")
+
+
+def rebuild(fit: Fit, data: pd.DataFrame | None, what: str, *, method: str | None = None) -> MixedModel:
+    """The model of a fit with its rows.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of `fit_mixed`.
+    data : DataFrame or None
+        The data it was fitted on; `None` takes those in memory.
+    what : str
+        Name of the calling function, for messages.
+    method : str or None
+        `"ml"` for another likelihood than that of the fit.
+
+    Raises
+    ------
+    SpecError
+        Not a mixed fit; no data at hand; data with other rows than those of the fit.
+    """
+    check_mixed(fit, what)
+    frame = fit.need_rows(f"{what} without data").frame if data is None else data
+    spec = fit.spec
+    options = check_options(
+        family=str(spec["family"]),
+        link=None if spec["family"] == "gaussian" else str(spec["link"]),
+        method=method or str(spec["method"]),
+        n_quad=int(spec["n_quad"]),
+        thresholds=str(spec.get("thresholds", "free")),
+    )
+    design = build_design(
+        str(spec["formula"]),
+        frame,
+        weights=spec["weights"],
+        offset=spec["offset"],
+        outcome=options.family if options.family in ("binomial", "ordinal") else "numeric",
+        allow_offset=True,
+    )
+    check_design(design, options)
+    layout, X = fixed_columns(design, options)
+    _check_same(fit, design, layout, what)
+    terms, factors = gather_terms(design.random)
+    context = MixedContext(
+        outcome=design.outcome_name,
+        formula=design.formula.text,
+        options=options,
+        sample=Sample(len(design.outcome), design.groups, design.dropped, 0, collinear_terms(design)),
+        predictor=layout,
+        levels=design.outcome_levels,
+        weights=spec["weights"],
+        offset=spec["offset"],
+        notes=design.notes,
+    )
+    y, w = np.ascontiguousarray(design.outcome, dtype=float), prior_weights(design)
+    return MixedModel(
+        options, X, y, w, offsets(design), terms, factors, layout.columns, context, design.used
+    )
+
+
+def _check_same(fit: Fit, design: Design, layout: Layout, what: str) -> None:
+    """Refuse data that are not those of the fit, as far as can be seen without them."""
+    problems = []
+    if len(design.outcome) != fit.nobs:
+        problems.append(f"{len(design.outcome)} usable rows, against {fit.nobs} in the fit")
+    if design.groups != dict(fit.sample.groups):
+        problems.append("other numbers of levels of the groups")
+    if tuple(layout.columns) != tuple(fit.terms[len(fit.terms) - len(layout.columns) :]):
+        problems.append("other columns of the design")
+    elif fit.rows is not None and not np.array_equal(design.outcome, fit.rows.outcome):
+        problems.append("other values of the outcome")
+    if problems:
+        raise SpecError(f"{what} needs the data of the fit; the data given have {', '.join(problems)}.")
+
+
+def n_thresholds(fit: Fit) -> int:
+    """Thresholds among the terms of a fit."""
+    return len(fit.spec["levels"]) - 1 if fit.spec["family"] == "ordinal" else 0
+
+
+def simulate_outcomes(fit: Fit, data: pd.DataFrame | None, rng: np.random.Generator) -> pd.Series:
+    r"""Draw outcomes from a mixed fit, with new random effects.
+
+    .. math:: b \sim N(0, \hat\Sigma), \qquad y \sim f(\cdot \mid o + X\hat\beta + Zb)
+
+    Parameters
+    ----------
+    fit : Fit
+        Of `fit_mixed`.
+    data : DataFrame or None
+        The data of the fit; `None` takes those in memory.
+    rng : numpy.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    Series
+        By the index of the rows used: numbers; shares of trials (binomial); level texts as an ordered
+        categorical (ordinal).
+
+    Raises
+    ------
+    SpecError
+        Not a mixed fit, or not its data; weights that are no numbers of trials (binomial), or rows that count
+        several times (Poisson, ordinal), from which one outcome cannot be drawn.
+
+    Examples
+    --------
+    >>> from jobchance import fit_mixed
+    >>> data = pd.DataFrame({"y": [1.0, 2, 4, 5, 9, 8], "g": ["a", "a", "b", "b", "c", "c"]})
+    >>> fit = fit_mixed("y ~ 1 + (1 | g)", data)
+    >>> len(simulate_outcomes(fit, data, np.random.default_rng(1)))
+    6
+    """
+    model = rebuild(fit, data, "simulate_outcomes")
+    drawn = draw_outcome(model, fit, rng)
+    frame = fit.need_rows("simulate_outcomes").frame if data is None else data
+    index = frame.index[model.used]
+    if model.n_levels:
+        levels = list(model.context.levels or ())
+        values = pd.Categorical.from_codes(drawn.astype(int), levels, ordered=True)
+        return pd.Series(values, index=index, name=fit.outcome)
+    return pd.Series(drawn, index=index, name=fit.outcome)
+
+
+def check_drawable(model: MixedModel) -> None:
+    """Refuse weights under which an outcome cannot be drawn.
+
+    Raises
+    ------
+    SpecError
+        See `simulate_outcomes`.
+    """
+    family, w = model.options.family, model.w
+    if family == "binomial" and not np.array_equal(w, np.round(w)):
+        raise SpecError("Outcomes cannot be drawn: the weights of a binomial model must be whole numbers of trials.")
+    if family in ("poisson", "ordinal") and not (w == 1).all():
+        raise SpecError(
+            f"Outcomes cannot be drawn for rows that count several times (weights of a {family} model): give "
+            "each row once."
+        )
+
+
+def draw_outcome(model: MixedModel, fit: Fit, rng: np.random.Generator) -> Floats:
+    """One outcome (n,), in the engine's coding, from the parameters of the fit."""
+    check_drawable(model)
+    K = n_thresholds(fit)
+    eta = model.offset + model.X @ fit.estimates[K:]
+    scale = fit.statistics["sigma"] if model.options.family == "gaussian" else 1.0
+    for term, structure in zip(model.terms, fit.structure, strict=True):
+        u = rng.standard_normal((term.block.n_levels, term.width))
+        b = scale * u @ structure.relative_factor().T
+        eta += np.einsum("nm,nm->n", term.block.matrix, b[term.block.codes])
+    link = get_link(model.options.link)
+    if model.options.family == "gaussian":
+        return eta + scale / np.sqrt(model.w) * rng.standard_normal(len(eta))
+    if model.options.family == "poisson":
+        return rng.poisson(link.inverse(eta)).astype(float)
+    if model.options.family == "binomial":
+        return rng.binomial(model.w.astype(np.int64), link.inverse(eta)) / model.w
+    uniform, drawn = rng.random(len(eta)), np.zeros(len(eta))
+    for cut in fit.estimates[:K]:
+        drawn += uniform > link.inverse(cut - eta)
+    return drawn
