@@ -64,7 +64,7 @@ has_converged <- function(m) {
   switch(engine,
     clmm = m$optRes$convergence == 0,
     glmmTMB = m$fit$convergence == 0,
-    length(m@optinfo$conv$lme4$messages) == 0
+    !any(!grepl("singular", m@optinfo$conv$lme4$messages)) # a variance of zero is a result
   )
 }
 
