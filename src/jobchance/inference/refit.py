@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -46,8 +47,12 @@ class MixedModel:
         Random terms in the order of the formula, and one factor for each grouping.
     names : tuple of str
         Names of the columns of X.
-    context : MixedContext
-        What a fit says about itself.
+    levels : tuple of str or None
+        Texts of the outcome's levels.
+    about : mapping of str to object
+        Further arguments of `MixedContext`.
+    counts : tuple
+        Arguments of `Sample`: read-only mappings cannot travel to other processes, their makings can.
     used : integer array (n,)
         Positions of the rows in the data.
     """
@@ -60,13 +65,15 @@ class MixedModel:
     terms: tuple[Term, ...]
     factors: tuple[Factor, ...]
     names: tuple[str, ...]
-    context: MixedContext
+    levels: tuple[str, ...] | None
+    about: Mapping[str, Any]
+    counts: tuple[Any, ...]
     used: Codes
 
     @property
     def n_levels(self) -> int:
         """Levels of an ordinal outcome, else 0."""
-        return len(self.context.levels or ()) if self.options.family == "ordinal" else 0
+        return len(self.levels or ()) if self.options.family == "ordinal" else 0
 
     def fit(self, y: Floats) -> Fit:
         """The model fitted to the outcome given; the fit has no rows."""
@@ -99,7 +106,9 @@ class MixedModel:
             names=self.names,
             rows=(pd.DataFrame(), np.zeros(0, dtype=np.int64)),
             outcome=y,
-            context=self.context,
+            context=MixedContext(
+                options=self.options, sample=Sample(*self.counts), levels=self.levels, **self.about
+            ),
         )
         return replace(made, rows=None, random=())
 
@@ -158,20 +167,29 @@ def rebuild(fit: Fit, data: pd.DataFrame | None, what: str, *, method: str | Non
     layout, X = fixed_columns(design, options)
     _check_same(fit, design, layout, what)
     terms, factors = gather_terms(design.random)
-    context = MixedContext(
-        outcome=design.outcome_name,
-        formula=design.formula.text,
-        options=options,
-        sample=Sample(len(design.outcome), design.groups, design.dropped, 0, collinear_terms(design)),
-        predictor=layout,
-        levels=design.outcome_levels,
-        weights=spec["weights"],
-        offset=spec["offset"],
-        notes=design.notes,
-    )
+    about = {
+        "outcome": design.outcome_name,
+        "formula": design.formula.text,
+        "predictor": layout,
+        "weights": spec["weights"],
+        "offset": spec["offset"],
+        "notes": design.notes,
+    }
+    counts = (len(design.outcome), dict(design.groups), dict(design.dropped), 0, collinear_terms(design))
     y, w = np.ascontiguousarray(design.outcome, dtype=float), prior_weights(design)
     return MixedModel(
-        options, X, y, w, offsets(design), terms, factors, layout.columns, context, design.used
+        options=options,
+        X=X,
+        y=y,
+        w=w,
+        offset=offsets(design),
+        terms=terms,
+        factors=factors,
+        names=layout.columns,
+        levels=design.outcome_levels,
+        about=about,
+        counts=counts,
+        used=design.used,
     )
 
 
@@ -234,7 +252,7 @@ def simulate_outcomes(fit: Fit, data: pd.DataFrame | None, rng: np.random.Genera
     frame = fit.need_rows("simulate_outcomes").frame if data is None else data
     index = frame.index[model.used]
     if model.n_levels:
-        levels = list(model.context.levels or ())
+        levels = list(model.levels or ())
         values = pd.Categorical.from_codes(drawn.astype(int), levels, ordered=True)
         return pd.Series(values, index=index, name=fit.outcome)
     return pd.Series(drawn, index=index, name=fit.outcome)

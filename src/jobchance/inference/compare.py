@@ -1,0 +1,271 @@
+"""`compare_fits`: likelihood-ratio test of nested mixed models, also where variances are tested at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from jobchance.errors import EstimationError, SpecError
+from jobchance.inference.refit import check_mixed
+from jobchance.options import check_option
+from jobchance.results.fit import Fit
+
+BOUNDARY = ("auto", "none")
+_THRESHOLDS = ("equidistant", "symmetric", "free")
+_SAME = ("family", "link", "n_quad", "weights", "offset")
+SLACK = 1e-4
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What separates two nested models.
+
+    Parameters
+    ----------
+    fixed : int
+        Coefficients, thresholds and covariances of effects that both models have: chi-squared as usual.
+    added : tuple of tuple of int
+        For every correlated set with new effects: new standard deviations, new correlations.
+    """
+
+    fixed: int
+    added: tuple[tuple[int, int], ...]
+
+    @property
+    def df(self) -> int:
+        """Parameters in all."""
+        return self.fixed + sum(sd + cor for sd, cor in self.added)
+
+
+def compare_fits(small: Fit, large: Fit, *, boundary: str = "auto") -> pd.DataFrame:
+    r"""Likelihood-ratio test of a mixed model within a larger one.
+
+    .. math:: LR = 2(\log L_{large} - \log L_{small})
+
+    Where the smaller model sets variances to zero, the edge of what they can be, LR is not chi-squared but a
+    mixture of such distributions; the ordinary p-value would be about twice too large for one variance.
+
+    ============================================  ==========================================================
+    variances that the larger model adds          reference distribution, on top of other parameters
+    ============================================  ==========================================================
+    one                                           :math:`\frac12\chi^2_0 + \frac12\chi^2_1`
+    one, with q covariances (a random slope)      :math:`\frac12\chi^2_q + \frac12\chi^2_{q+1}`
+    several that are independent                  their binomial mixture; exact for an information matrix
+                                                  that is diagonal, else an approximation
+    several correlated effects in one step        :math:`\chi^2` with all parameters: an upper bound of p
+    ============================================  ==========================================================
+
+    Parameters
+    ----------
+    small, large : Fit
+        Of `fit_mixed`, on the same rows. Both by maximum likelihood; REML is allowed where the fixed effects
+        are the same.
+    boundary : str
+        `"auto"` as above; `"none"` the chi-squared distribution whatever is tested.
+
+    Returns
+    -------
+    DataFrame
+        One row: `small large loglik_small loglik_large statistic df p_value reference boundary_parameters`.
+        The models are written by their formulas.
+
+    Raises
+    ------
+    SpecError
+        Not mixed fits, not nested as far as their terms tell, other rows, other families, REML with other
+        fixed effects; all at once.
+    EstimationError
+        The smaller model has the higher likelihood: one of them is not at its optimum.
+
+    References
+    ----------
+    Self & Liang (1987), J. Amer. Statist. Assoc. 82, 605-610; Stram & Lee (1994), Biometrics 50, 1171-1177.
+
+    Examples
+    --------
+    >>> from jobchance import fit_mixed
+    >>> data = pd.DataFrame({"y": [1.0, 2, 4, 5, 9, 8, 3, 3], "g": list("aabbccdd"), "h": list("xyxyxyxy")})
+    >>> small, large = fit_mixed("y ~ 1 + (1 | g)", data), fit_mixed("y ~ 1 + (1 | g) + (1 | h)", data)
+    >>> compare_fits(small, large)["reference"].item()
+    '0.5 chi2(0) + 0.5 chi2(1)'
+    """
+    check_option("boundary", boundary, BOUNDARY)
+    step = step_between(small, large, "compare_fits")
+    statistic = likelihood_ratio(small, large)
+    weights = _mixture(step) if boundary == "auto" else {step.df: 1.0}
+    return pd.DataFrame(
+        [
+            {
+                "small": small.spec["formula"],
+                "large": large.spec["formula"],
+                "loglik_small": small.loglik,
+                "loglik_large": large.loglik,
+                "statistic": statistic,
+                "df": step.df,
+                "p_value": _p_value(statistic, weights),
+                "reference": _words(step, weights, boundary),
+                "boundary_parameters": sum(sd for sd, _ in step.added),
+            }
+        ]
+    )
+
+
+def likelihood_ratio(small: Fit, large: Fit) -> float:
+    """LR, at least 0.
+
+    Raises
+    ------
+    EstimationError
+        It is below 0 by more than rounding.
+    """
+    assert small.loglik is not None and large.loglik is not None, "mixed fits have a likelihood"
+    statistic = 2.0 * (large.loglik - small.loglik)
+    if statistic < -SLACK:
+        raise EstimationError(
+            f"The smaller model has the higher log-likelihood, by {-statistic / 2:.3g}: one of the two fits is not "
+            "at its optimum, or they are not nested. Look at `converged` and `remarks` of both."
+        )
+    return max(statistic, 0.0)
+
+
+def step_between(small: Fit, large: Fit, what: str) -> Step:
+    """What the larger model adds.
+
+    Raises
+    ------
+    SpecError
+        The models cannot be compared; all reasons.
+    """
+    for fit in (small, large):
+        check_mixed(fit, what)
+    problems = [
+        f"{name} is {small.spec[name]!r} in one and {large.spec[name]!r} in the other"
+        for name in _SAME
+        if small.spec[name] != large.spec[name]
+    ]
+    problems += _likelihood_problems(small, large) + _row_problems(small, large)
+    missing = [t for t in small.terms if t not in large.terms]
+    if missing:
+        problems.append(f"the larger model lacks the terms {', '.join(missing)} of the smaller one")
+    before, after = _effects(small), _effects(large)
+    pairs = _pairs(small), _pairs(large)
+    lost = [f"{group}: {effect}" for group, effect in before if (group, effect) not in after]
+    if lost:
+        problems.append(f"the larger model lacks the random effects {', '.join(lost)} of the smaller one")
+    elif pairs[0] - pairs[1]:
+        problems.append("the larger model lacks correlations of random effects of the smaller one")
+    orders = [_THRESHOLDS.index(str(f.spec.get("thresholds", "free"))) for f in (small, large)]
+    if orders[0] > orders[1]:
+        problems.append("the larger model has stricter thresholds")
+    if problems:
+        raise SpecError(f"{what}: the models cannot be compared: " + "; ".join(problems) + ".")
+    step = Step(*_counts(small, large, before, pairs[1] - pairs[0]))
+    if step.df == 0:
+        raise SpecError(f"{what}: both models have the same parameters, so there is nothing to test.")
+    return step
+
+
+def _likelihood_problems(small: Fit, large: Fit) -> list[str]:
+    """REML likelihoods of different fixed parts are densities of different data."""
+    methods = {str(small.spec["method"]), str(large.spec["method"])}
+    if len(methods) == 2:
+        return ["one was fitted by REML and the other by ML: fit both by method='ml'"]
+    if methods == {"reml"} and set(small.terms) != set(large.terms):
+        return ["REML likelihoods of different fixed effects are not comparable: fit both by method='ml'"]
+    return []
+
+
+def _row_problems(small: Fit, large: Fit) -> list[str]:
+    """Signs of different rows."""
+    problems = []
+    if small.nobs != large.nobs:
+        problems.append(f"they rest on {small.nobs} and {large.nobs} rows: fit both on the rows complete in all columns")
+    if small.outcome != large.outcome:
+        problems.append("they have different outcomes")
+    a, b = small.rows, large.rows
+    if a is not None and b is not None and not problems:
+        if not np.array_equal(a.outcome, b.outcome) or not np.array_equal(a.used, b.used):
+            problems.append("they rest on different rows or values of the outcome")
+    groups = set(small.sample.groups) & set(large.sample.groups)
+    if any(small.sample.groups[g] != large.sample.groups[g] for g in groups) and not problems:
+        problems.append("their groups have different numbers of levels")
+    return problems
+
+
+def _effects(fit: Fit) -> set[Pair]:
+    """Group and name of every random effect."""
+    return {(s.group, column) for s in fit.structure for column in s.columns}
+
+
+def _sets(fit: Fit) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Group and effects of every correlated set."""
+    for s in fit.structure:
+        first = 0
+        for size in s.sizes:
+            yield s.group, s.columns[first : first + size]
+            first += size
+
+
+def _pairs(fit: Fit) -> set[tuple[str, frozenset[str]]]:
+    """Group and pair of effects of every correlation."""
+    return {
+        (group, frozenset((a, b)))
+        for group, effects in _sets(fit)
+        for i, a in enumerate(effects)
+        for b in effects[i + 1 :]
+    }
+
+
+def _counts(
+    small: Fit, large: Fit, before: set[Pair], new_pairs: set[tuple[str, frozenset[str]]]
+) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Arguments of `Step`."""
+    fixed = len(large.terms) + large.n_scale - len(small.terms) - small.n_scale
+    added, covered = [], 0
+    for group, effects in _sets(large):
+        new = [e for e in effects if (group, e) not in before]
+        if new:
+            touching = [p for p in new_pairs if p[0] == group and p[1] <= set(effects) and p[1] & set(new)]
+            covered += len(touching)
+            added.append((len(new), len(touching)))
+    return fixed + len(new_pairs) - covered, tuple(added)
+
+
+def _mixture(step: Step) -> dict[int, float]:
+    """Weights of the chi-squared distributions by their degrees of freedom."""
+    weights = {step.fixed: 1.0}
+    for sd, cor in step.added:
+        parts = {cor: 0.5, cor + 1: 0.5} if sd == 1 else {sd + cor: 1.0}
+        made: dict[int, float] = {}
+        for df, weight in weights.items():
+            for more, share in parts.items():
+                made[df + more] = made.get(df + more, 0.0) + weight * share
+        weights = made
+    return weights
+
+
+def _p_value(statistic: float, weights: dict[int, float]) -> float:
+    """Upper tail of the mixture; chi-squared with 0 degrees of freedom is a mass at 0."""
+    tails = {df: float(stats.chi2.sf(statistic, df)) if df else float(statistic <= 0) for df in weights}
+    return sum(weight * tails[df] for df, weight in weights.items())
+
+
+def _words(step: Step, weights: dict[int, float], boundary: str) -> str:
+    """The reference distribution in words."""
+    if len(weights) == 1:
+        text = f"chi2({next(iter(weights))})"
+    else:
+        text = " + ".join(f"{weight:.6g} chi2({df})" for df, weight in sorted(weights.items()))
+    if boundary == "none":
+        return text + (", variances at zero not allowed for (p too large)" if step.added else "")
+    if any(sd > 1 for sd, _ in step.added):
+        return text + ", an upper bound of p: several correlated effects are tested at zero"
+    if len(step.added) > 1:
+        return text + ", an approximation: several variances are tested at zero"
+    return text
