@@ -40,6 +40,7 @@ _WHERE = {
     "simulate_study": "jobchance.simulate.bip",
     "status_note": "jobchance.note.status_note",
     "validate_study": "jobchance.study.validate",
+    "verify": "jobchance.models.verify",
     "write_study": "jobchance.study.write",
 }
 _ROOMS = ("figures",)

@@ -84,7 +84,7 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Rowwise:
-    """Predictions of complete rows: `shares` (n, c) are means (c = 1) or P(y <= k), differentiated by eta and v.
+    """Predictions of complete rows: `shares` (n, c) are means (c = 1) or P(y <= k), with derivatives.
 
     `matrix` (n, p) is X, `by_theta` (n, n_theta) the derivative of v.
     """

@@ -96,7 +96,7 @@ def n_random_parameters(fit: Fit) -> int:
 
 @dataclass(frozen=True, eq=False)
 class RowVariance:
-    """Variance (n,) of each row's random part, and its derivative (n, k) by theta as ordered in `Fit.joint`."""
+    """Variance (n,) of each row's random part, and its derivative (n, k) by theta, ordered as `Fit.joint`."""
 
     values: Floats
     gradient: Floats
