@@ -11,7 +11,7 @@ exactly.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -65,7 +65,9 @@ class SparseSchur:
         self.idx = j[order].astype(np.int32)
         self.slot = np.tile(below, 2)[order].astype(np.int32)
         self.rows = i[order].astype(np.int32)
-        self.lower = self.idx < self.rows
+        self.below = below
+        self.low_rows, self.low_idx = one, two
+        self.lower = np.concatenate([[0], np.cumsum(np.bincount(one, minlength=n))]).astype(np.int64)
         degree = np.diff(self.ptr)
         self.powers = int(degree[self.idx].sum()) <= EXACT_WORK
         self.logdet = self.logdet_error = 0.0
@@ -95,6 +97,7 @@ class SparseSchur:
         if not (d > 0).all():
             raise EstimationError("The random-effects matrix is not positive definite: rescale covariates.")
         self.scale = 1.0 / np.sqrt(d)
+        self.low_K = values[self.below] * self.scale[self.low_rows] * self.scale[self.low_idx]
         self.K = values[self.slot] * self.scale[self.rows] * self.scale[self.idx]
         k = self.layout.n_dense
         self.X = self._solve_sparse(np.ascontiguousarray(couplings))
@@ -124,9 +127,10 @@ class SparseSchur:
         """Derivative of `logdet` by S at every stored element: the estimate of S^{-1}, in a new store."""
         made = np.zeros(self.layout.size)
         values, couplings, corner = self.layout.parts(made)
-        G, low = self.derivative, self.lower
-        along = np.bincount(self.rows, G * self.K, self.layout.n_sparse)
-        values[self.slot[low]] = (G * self.scale[self.rows] * self.scale[self.idx])[low]
+        n, G = self.layout.n_sparse, self.derivative
+        both = G * self.low_K
+        along = np.bincount(self.low_rows, both, n) + np.bincount(self.low_idx, both, n)
+        values[self.below] = G * self.scale[self.low_rows] * self.scale[self.low_idx]
         values[self.diagonal] = (1.0 - along) * self.scale**2
         corner[:] = linalg.cho_solve((self.root, True), np.eye(self.layout.n_dense))
         across = self.X @ corner
@@ -135,21 +139,29 @@ class SparseSchur:
             sparse_kernels.add_products(self.layout.ptr, self.layout.idx, across, self.X, values)
         return made
 
-    def _times(self, V: Floats) -> Floats:
-        """K V, rows shared by two threads."""
-        out = np.empty_like(V)
-        work = [(self.ptr, self.idx, self.K, V, out, first, last) for first, last in self._ranges]
+    def _shared(self, kernel: Callable[..., float | None], *arguments: object) -> float:
+        """Run a kernel over all rows, in two threads where there are many elements; sum of its results."""
         if self._threads is None:
-            sparse_kernels.multiply(*work[0])
-        else:
-            for done in [self._threads.submit(sparse_kernels.multiply, *one) for one in work]:
-                done.result()
+            return kernel(*arguments, 0, self.layout.n_sparse) or 0.0
+        waiting = [self._threads.submit(kernel, *arguments, *limits) for limits in self._ranges]
+        return sum(done.result() or 0.0 for done in waiting)
+
+    def _times(self, V: Floats) -> Floats:
+        """K V for V (n, 8)."""
+        out = np.empty_like(V)
+        self._shared(sparse_kernels.multiply, self.ptr, self.idx, self.K, V, out)
         return out
 
     def _solve_sparse(self, right: Floats) -> Floats:
-        """Solutions for the sparse columns by conjugate gradients, every column with its own steps."""
-        if not right.size:
-            return right.copy()
+        """Solutions for the sparse columns, eight right sides at a time."""
+        made = np.empty_like(right)
+        for at in range(0, right.shape[1], CHUNK):
+            part = right[:, at : at + CHUNK]
+            made[:, at : at + CHUNK] = self._solve_few(_padded(part))[:, : part.shape[1]]
+        return made
+
+    def _solve_few(self, right: Floats) -> Floats:
+        """Conjugate gradients, every column with its own steps; (n, 8)."""
         r = right * self.scale[:, None]
         x, p = np.zeros_like(r), r.copy()
         rr = np.einsum("nc,nc->c", r, r)
@@ -157,10 +169,12 @@ class SparseSchur:
         for _ in range(MAX_ITERATIONS):
             if (rr <= goal).all():
                 return x * self.scale[:, None]
-            Ap = p + self._times(p)
+            Ap = self._times(p)
+            Ap += p
             step = np.where(rr > goal, rr / np.maximum(np.einsum("nc,nc->c", p, Ap), 1e-300), 0.0)
             x += step * p
-            r -= step * Ap
+            Ap *= step
+            r -= Ap
             new = np.einsum("nc,nc->c", r, r)
             p *= np.where(rr > goal, new / np.maximum(rr, 1e-300), 0.0)
             p += r
@@ -176,7 +190,8 @@ class SparseSchur:
         Q = _orthonormal(np.hstack([few * self.scale[:, None], self._start]))
         top = self._extremes(Q)[1]
         for _ in range(8):
-            Q = _orthonormal(self._times(Q) - top * Q)
+            parts = [self._times(_padded(Q[:, at : at + CHUNK])) for at in range(0, Q.shape[1], CHUNK)]
+            Q = _orthonormal(np.hstack(parts)[:, : Q.shape[1]] - top * Q)
         self._basis = Q
         probes = self._signs - Q @ (Q.T @ self._signs)
         self._vectors = np.hstack([Q, probes])
@@ -188,13 +203,14 @@ class SparseSchur:
 
     def _extremes(self, Q: Floats) -> tuple[float, float]:
         """About the least and the largest eigenvalue of K: Lanczos from a mixture of extreme directions."""
-        v = self._start[:, :1] / np.sqrt(len(Q)) + Q.sum(axis=1, keepdims=True)
+        v = self._start[:, 0] / np.sqrt(len(Q)) + Q.sum(axis=1)
         V, a, b = [v / np.linalg.norm(v)], [], []
         for _ in range(min(30, len(Q))):
-            w = self._times(V[-1])
-            a.append(float((w * V[-1]).sum()))
-            basis = np.hstack(V)
-            w -= basis @ (basis.T @ w)
+            w = np.empty_like(v)
+            sparse_kernels.multiply_one(self.ptr, self.idx, self.K, V[-1], w)
+            a.append(float(w @ V[-1]))
+            basis = np.array(V)
+            w -= (basis @ w) @ basis
             length = float(np.linalg.norm(w))
             if length < 1e-12:
                 break
@@ -206,11 +222,14 @@ class SparseSchur:
     def _log_trace(self) -> tuple[float, Floats]:
         """Log|I + K| and its derivative at the elements of K; sets `logdet_error`."""
         n, c = self.layout.n_sparse, self._c
-        G = 2.0 * c[2] * self.K
-        value = n * c[0] + c[2] * float(self.K @ self.K)
+        G = 2.0 * c[2] * self.low_K
+        value = n * c[0] + 2.0 * c[2] * float(self.low_K @ self.low_K)
         if self.powers:
-            fourth, second, third = self._exact_powers()
-            value += c[3] * float(self.K @ second) + c[4] * fourth
+            second, third = np.empty_like(G), np.empty_like(G)
+            fourth = self._shared(
+                sparse_kernels.powers, self.ptr, self.idx, self.K, self.lower, second, third
+            )
+            value += 2.0 * c[3] * float(self.low_K @ second) + c[4] * fourth
             G += 3.0 * c[3] * second + 4.0 * c[4] * third
         coefficients, centre, half, left = self._series()
         moments = np.zeros(self._vectors.shape[1])
@@ -223,15 +242,6 @@ class SparseSchur:
         spread = float(probes.std(ddof=1)) / np.sqrt(len(probes))
         self.logdet_error = float(np.hypot(spread, n * left))
         return value + float(moments[:n_basis].sum() + probes.mean()), G
-
-    def _exact_powers(self) -> tuple[float, Floats, Floats]:
-        """Trace of K^4, and K^2 and K^3 on the pattern of K."""
-        second, third = np.empty_like(self.K), np.empty_like(self.K)
-        work = [(self.ptr, self.idx, self.K, second, third, first, last) for first, last in self._ranges]
-        if self._threads is None:
-            return sparse_kernels.powers(*work[0]), second, third
-        waiting = [self._threads.submit(sparse_kernels.powers, *one) for one in work]
-        return sum(done.result() for done in waiting), second, third
 
     def _series(self) -> tuple[Floats, float, float, float]:
         """Chebyshev coefficients of the remainder, centre and half-width of their interval, error left."""
@@ -261,30 +271,39 @@ class SparseSchur:
     ) -> Floats:
         """Quadratic forms of the remainder by column, their derivatives added to G."""
         centre, half = interval
-        d = len(coefficients) - 1
-        n, k = chunk.shape
-        T = np.empty((n, k, d + 1))
-        T[:, :, 0] = before = np.ascontiguousarray(chunk)
-        T[:, :, 1] = now = (self._times(before) - centre * before) / half
-        for j in range(2, d + 1):
-            before, now = now, (2.0 / half) * (self._times(now) - centre * now) - before
-            T[:, :, j] = now
-        moments: Floats = np.einsum("nk,nkj,j->k", chunk, T, coefficients, optimize=True)
+        d, n = len(coefficients) - 1, len(chunk)
+        V = before = _padded(chunk)
+        now = (self._times(before) - centre * before) / half
+        T = np.empty((n, CHUNK, d))
+        T[:, :, 0] = before
+        moments = coefficients[0] * np.einsum("nk,nk->k", V, before)
+        for j in range(1, d + 1):
+            moments += coefficients[j] * np.einsum("nk,nk->k", V, now)
+            if j < d:
+                T[:, :, j] = now
+                following = self._times(now)
+                following -= centre * now
+                following *= 2.0 / half
+                following -= before
+                before, now = now, following
         assert self._basis is not None
         n_basis = self._basis.shape[1]
-        weight = np.where(np.arange(at, at + k) < n_basis, 1.0, 1.0 / (self._vectors.shape[1] - n_basis))
-        left = np.ascontiguousarray(T[:, :, :d])
-        right = (left @ H) * weight[None, :, None]
-        work = [
-            (self.ptr, self.idx, left.reshape(n, -1), right.reshape(n, -1), G, first, last)
-            for first, last in self._ranges
-        ]
-        if self._threads is None:
-            sparse_kernels.dots(*work[0])
-        else:
-            for done in [self._threads.submit(sparse_kernels.dots, *one) for one in work]:
-                done.result()
-        return moments
+        number = np.arange(at, at + CHUNK)
+        weight = np.where(number < n_basis, 1.0, 1.0 / (self._vectors.shape[1] - n_basis))
+        right = np.matmul(T, H)
+        right *= weight[:, None]
+        self._shared(
+            sparse_kernels.dots, self.ptr, self.idx, self.lower, T.reshape(n, -1), right.reshape(n, -1), G
+        )
+        made: Floats = moments[: chunk.shape[1]]
+        return made
+
+
+def _padded(columns: Floats) -> Floats:
+    """Up to eight columns with columns of zeros after them."""
+    made = np.zeros((len(columns), CHUNK))
+    made[:, : columns.shape[1]] = columns
+    return made
 
 
 def _orthonormal(block: Floats) -> Floats:

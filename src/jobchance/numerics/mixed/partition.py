@@ -2,9 +2,9 @@
 
 The factor with the most columns is eliminated. Up to `DENSE` remaining columns form one dense matrix. Beyond,
 the levels of the large remaining factors (caseworkers, teams) are cut into blocks: by the factor that they
-mostly nest in (jobcentres), or into components that share no citizen. Small factors, levels that belong to no
-one block, and eliminated levels (citizens) whose rows meet several blocks, form the border. Where even that is
-too large, S is kept sparse and worked on iteratively.
+mostly nest in (jobcentres), or into components that share no citizen. Small factors, levels that belong to
+no one block, and eliminated levels (citizens) whose rows meet several blocks, form the border. Where even
+that is too large, S is kept sparse and worked on iteratively.
 """
 
 from __future__ import annotations
