@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from jobchance.errors import EstimationError
 from jobchance.numerics.mixed import families
-from jobchance.numerics.mixed.arrow import Arrow, Layout
+from jobchance.numerics.mixed.arrow import Layout
 from jobchance.numerics.mixed.block import Block, RowIndex, Slots
+from jobchance.numerics.mixed.iterative import schur_complement
 from jobchance.numerics.mixed.pool import Pool
 from jobchance.numerics.mixed.quadrature import correction, product_rule, runs
 from jobchance.numerics.mixed.relative import Template, relative_factors
@@ -27,7 +28,7 @@ Floats = NDArray[np.float64]
 
 MODE_TOLERANCE = 1e-18
 MAX_STEPS = 200
-CAPS = (np.inf, 8.0, 2.0, 0.5)  # longest changes of eta tried before the whole step is halved
+CAPS = (np.inf, 8.0, 2.0, 0.5, 0.1, 0.02)  # longest changes of eta tried before the whole step is halved
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +209,7 @@ class LaplaceProblem:
 
     def __init__(self, pool: Pool, layout: Layout, slots: Slots, templates: tuple[Template, ...]) -> None:
         self.pool, self.slots, self.templates = pool, slots, templates
-        self.arrow = Arrow(layout)
+        self.arrow = schur_complement(layout)
         self.ur = np.zeros(layout.q)
         self.factored_at: Floats | None = None
         self.n_evaluations = self.n_factorisations = 0

@@ -3,8 +3,8 @@ r"""Adaptive Gauss-Hermite quadrature over the effects of the eliminated factor 
 For each level i of that factor the integral over its own effects, the other effects at their modes, is taken
 by quadrature: f_c = f - 2 sum c_i, c_i = log(quadrature / Laplace of that integral). With one factor this is
 the usual adaptive quadrature (Pinheiro & Bates 1995, JCGS 4, 12-35). Beside crossed factors the integral over
-those stays Laplace's at the joint modes: how the levels' integrals tilt and bend with the other effects, beyond
-the joint curvature M, is neglected. Letters as in `quadrature_kernels`.
+those stays Laplace's at the joint modes: how the levels' integrals tilt and bend with the other effects,
+beyond the joint curvature M, is neglected. Letters as in `quadrature_kernels`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Compiled loops of adaptive quadrature over the effects of one factor, level by level, at their modes.
 
 Letters: `a` = zt, the scaled random columns (m) of a row; `l l' = P = I + sum W a a'` over the rows of a
-level and `R = inv(l)'`; nodes `u + R t_k`; `h` log of density times prior of a level at a node relative to the
-mode, then the share `pi` of the node in the integral; c = log(quadrature / Laplace) of a level; G = dc/dR.
+level and `R = inv(l)'`; nodes `u + R t_k`; `h` log of density times prior of a level at a node relative to
+the mode, then the share `pi` of the node in the integral; c = log(quadrature / Laplace) of a level;
+G = dc/dR.
 """
 
 from __future__ import annotations
