@@ -148,7 +148,8 @@ def effects_by_factor(
     m1 = arrangement.slots.widths[0]
     u, cov = np.zeros((n_levels[0], m1)), np.zeros((n_levels[0], m1, m1))
     for part in finished:
-        u[part.levels], cov[part.levels] = part.u, part.covariances
+        if len(part.levels):
+            u[part.levels], cov[part.levels] = part.u, part.covariances
     kept = partition.moved >= 0
     if kept.any():
         places = partition.moved_places[partition.moved[kept]]
