@@ -5,7 +5,7 @@ import pytest
 
 from jobchance.errors import EstimationError
 from jobchance.numerics.mixed.arrow import Arrow, ArrowLayout, dense_layout
-from jobchance.numerics.mixed.partition import elimination_order, majority, movers
+from jobchance.numerics.mixed.partition import elimination_order, majority, movers, plan_columns
 
 
 def arrow_layout():
@@ -88,3 +88,65 @@ def test_majority_and_movers():
     np.testing.assert_array_equal(majority(worker, office, 3, 3), [2, 0, 0])
     person = np.array([0, 0, 1, 1])
     np.testing.assert_array_equal(movers(person, np.array([0, 1, 1, 1]), 3), [True, False, False])
+
+
+def dense_pattern(codes, partition):
+    """Couplings of S that rows and eliminated levels make, as pairs of columns."""
+    found = set()
+    for level in range(int(codes[0].max()) + 1):
+        rows = np.flatnonzero(codes[0] == level)
+        own = partition.moved[level]
+        of_row = [
+            np.concatenate([p[c[r]] for p, c in zip(partition.places, codes[1:], strict=True)]) for r in rows
+        ]
+        if own >= 0:
+            groups = [np.concatenate([g, partition.moved_places[own]]) for g in of_row]
+        else:
+            groups = [np.unique(np.concatenate(of_row))]
+        found |= {(int(a), int(b)) for g in groups for a in g for b in g if a >= b}
+    return np.array(sorted(found)).T
+
+
+def check_pattern(codes, partition):
+    """Every coupling has a place of its own."""
+    layout = partition.layout
+    high, low = dense_pattern(codes, partition)
+    block = layout.block
+    assert ((block[high] < 0) | (block[high] == block[low])).all()
+    inside = np.flatnonzero((block[high] < 0) & (block[low] >= 0))
+    for t in inside:
+        assert layout.local[high[t]] in layout.touched[block[low[t]]]
+    assert len(np.unique(layout.slots(high, low))) == len(high)
+    used = np.concatenate([p.ravel() for p in [*partition.places, partition.moved_places]])
+    np.testing.assert_array_equal(np.sort(used), np.arange(layout.q))
+
+
+def nested(n=4_000, seed=0):
+    """Citizens of caseworkers of teams of jobcentres; some rows at another caseworker or in another team."""
+    rng = np.random.default_rng(seed)
+    citizen = np.sort(rng.integers(0, 600, n))
+    worker = citizen // 4
+    worker = np.where(rng.random(n) < 0.02, rng.integers(0, 150, n), worker)
+    team = np.where(rng.random(n) < 0.005, rng.integers(0, 30, n), worker // 5)
+    return [citizen, worker, team, team // 5]
+
+
+@pytest.mark.parametrize("large", [8, 40])
+def test_several_large_groups_share_blocks(monkeypatch, large):
+    monkeypatch.setattr("jobchance.numerics.mixed.partition.SMALL", large)
+    codes = nested()
+    partition = plan_columns(codes, [int(c.max()) + 1 for c in codes], [1, 2, 1, 1], dense=0)
+    assert len(partition.layout.n_of) > 1
+    check_pattern(codes, partition)
+
+
+def test_components_without_a_coarser_group(monkeypatch):
+    monkeypatch.setattr("jobchance.numerics.mixed.partition.SMALL", 8)
+    monkeypatch.setattr("jobchance.numerics.mixed.partition.PACKED", 10)
+    citizen = np.arange(800)
+    codes = [citizen, citizen // 4, citizen % 3]
+    partition = plan_columns(codes, [800, 200, 3], [1, 1, 1], dense=0)
+    assert len(partition.layout.n_of) == 20
+    assert partition.layout.nb == 3
+    assert not (partition.moved >= 0).any()
+    check_pattern(codes, partition)

@@ -65,8 +65,9 @@ class Grouping:
 
     @property
     def large(self) -> list[int]:
-        """Remaining factors with more than `SMALL` columns, coarser ones first."""
-        big = [f for f in range(1, len(self.levels)) if self.columns[f] > SMALL]
+        """Remaining factors with more than `SMALL` columns (all if there is none), coarser ones first."""
+        rest = range(1, len(self.levels))
+        big = [f for f in rest if self.columns[f] > SMALL] or list(rest)
         return sorted(big, key=lambda f: self.levels[f])
 
 
@@ -85,7 +86,7 @@ def plan_columns(
     """
     data = Grouping(codes, levels, widths)
     total = sum(data.columns[1:])
-    if total <= dense or not data.large:
+    if total <= dense:
         return _all_dense(data, dense_layout(total))
     homes = [_homes_by(data, by) for by in range(1, len(levels)) if levels[by] <= SMALL]
     homes.append(_homes_by_component(data))

@@ -19,7 +19,7 @@ from jobchance.numerics.mixed import kernels
 
 Codes = NDArray[np.int64]
 
-MAX_PAIRS = 60_000_000
+MAX_PAIRS = 40_000_000
 MAX_DENSE = 2_000
 
 
