@@ -11,6 +11,7 @@ from laplace_cases import ALL_FAMILIES, Case, case
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import logsumexp
 
+from jobchance.errors import SpecError
 from jobchance.numerics.mixed import families
 from jobchance.numerics.mixed import partition as partition_module
 from jobchance.numerics.mixed.quadrature import product_rule, unsupported_quadrature
@@ -217,13 +218,15 @@ def test_product_rule_integrates_polynomials_and_keeps_their_order():
     assert share @ (rule.nodes[:, 0] ** 6 * rule.nodes[:, 1] ** 4) == pytest.approx(45.0, rel=1e-12)
 
 
-@pytest.mark.parametrize(("n_quad", "m1"), [(1, 1), (7, 1), (7, 3), (1, 9), (100, 1)])
+@pytest.mark.parametrize(("n_quad", "m1"), [(1, 1), (7, 1), (7, 3), (1, 9), (101, 1)])
 def test_supported(n_quad, m1):
     assert unsupported_quadrature(n_quad, m1) is None
 
 
 @pytest.mark.parametrize(
-    ("n_quad", "m1", "text"), [(7, 4, "4 effects"), (0, 1, "between 1"), (101, 1, "not 101")]
+    ("n_quad", "m1", "text"), [(7, 4, "4 effects"), (0, 1, "between 1"), (102, 1, "not 102")]
 )
 def test_unsupported(n_quad, m1, text):
     assert text in unsupported_quadrature(n_quad, m1)
+    with pytest.raises(SpecError, match=text):
+        product_rule(n_quad, m1)

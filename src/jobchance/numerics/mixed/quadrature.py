@@ -16,13 +16,14 @@ import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import NDArray
 
+from jobchance.errors import SpecError
 from jobchance.numerics.mixed import quadrature_kernels
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 MOST_EFFECTS = 3
-MOST_NODES = 100
+MOST_NODES = 101
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,10 @@ class Rule:
 
 
 def product_rule(n_quad: int, m: int) -> Rule:
-    """Gauss-Hermite rule with `n_quad` points in each of `m` directions."""
+    """Gauss-Hermite rule with `n_quad` points in each of `m` directions; SpecError where that is too many."""
+    reason = unsupported_quadrature(n_quad, m)
+    if reason:
+        raise SpecError(f"Random effects: {reason}.")
     points, weights = hermegauss(n_quad)
     nodes = np.array(list(product(points, repeat=m)))
     shares = np.array(list(product(weights / weights.sum(), repeat=m)))
