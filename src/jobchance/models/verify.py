@@ -156,7 +156,7 @@ def _criterion(fit: Fit, design: Design, X: Floats) -> Criterion:
 def _single(fit: Fit, layout: Layout, data: pd.DataFrame) -> pd.DataFrame:
     """Checks of a model without random effects."""
     absorbed = list(fit.spec.get("absorbed") or ())
-    # Clusters and periods that cost the fit rows are not in its formula; its record of dropped rows names them.
+    # Clusters and periods that cost the fit rows are not in its formula, but among its reasons.
     named = [str(name) for name in data.columns if f"{name} is missing" in fit.sample.dropped]
     design = build_design(fit.spec["formula"], data, required=tuple(dict.fromkeys([*absorbed, *named])))
     rows, y = data.iloc[design.used], design.outcome

@@ -42,7 +42,7 @@ def _other(fit: Fit) -> list[str]:
 def _mixed(fit: Fit) -> list[str]:
     """Fit, random effects, rows, fixed effects: the order in which mixed models are usually printed."""
     cuts = n_thresholds(fit)
-    thresholds = "Thresholds\n" + _coefficients(fit, fit.terms[:cuts]) if cuts else ""
+    thresholds = "Thresholds\n" + _coefficients(fit, fit.terms[:cuts], tested=False) if cuts else ""
     title = "Coefficients" if cuts else "Fixed effects"
     fixed = f"{title}\n{_coefficients(fit, fit.terms[cuts:])}" if fit.terms[cuts:] else ""
     errors = "\n".join([_errors(fit), _convergence(fit)])
@@ -88,7 +88,7 @@ def _random_effects(fit: Fit) -> str:
     made = components(fit)
     size = max(max(term.sizes) for term in fit.structure)
     header = ["group", "effect", "variance", "std. dev.", "95% interval", "std. error"]
-    header += ["correlations", *[""] * (size - 2)] if size > 1 else []
+    header += ["corr.", *[""] * (size - 2)] if size > 1 else []
     body, rest = [], list(made)
     for term in fit.structure:
         mine, rest = rest[: len(term.columns)], rest[len(term.columns) :]
@@ -122,7 +122,8 @@ def _convergence(fit: Fit) -> str:
     return f"Convergence: optimum proved by gradient and Hessian{near}"
 
 
-def _coefficients(fit: Fit, terms: Sequence[str]) -> str:
+def _coefficients(fit: Fit, terms: Sequence[str], *, tested: bool = True) -> str:
+    """A row per term; thresholds are not tested against zero, which means nothing."""
     interval = fit.conf_int()
     statistic = "z" if all(math.isinf(df) for df in fit.df) else "t"
     header = ["term", "estimate", "95% interval", "std. error", statistic, "df", "p-value"]
@@ -138,7 +139,7 @@ def _coefficients(fit: Fit, terms: Sequence[str]) -> str:
         ]
         for term in terms
     ]
-    return table(header, body)
+    return table(header, body) if tested else table(header[:4], [row[:4] for row in body])
 
 
 def _variances(fit: Fit) -> str:
