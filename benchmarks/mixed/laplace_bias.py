@@ -109,4 +109,4 @@ def main(panels: int, target: Path) -> None:
 
 if __name__ == "__main__":
     default = Path(__file__).with_suffix(".csv")
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 13, Path(sys.argv[2]) if len(sys.argv) > 2 else default)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15, Path(sys.argv[2]) if len(sys.argv) > 2 else default)
