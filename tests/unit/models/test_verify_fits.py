@@ -59,7 +59,7 @@ def test_mixed_fits_are_verified_also_when_read_back(fits, data, name):
 
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_wrong_coefficient_is_found_and_measured(fits, data, name):
-    """Half a standard error away in one coefficient: at least that far, and as far as the likelihood has fallen."""
+    """Half a standard error away in one coefficient: as far as the likelihood has fallen."""
     fit = fits[name]
     moved = fit.estimates.copy()
     moved[-1] += 0.5 * fit.std_errors.iloc[-1]

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import integrate, special
@@ -22,7 +24,7 @@ def _by_hand(link, eta, sd):
             epsabs=1e-17,
             epsrel=1e-13,
         )
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges)
     ]
     return sum(value for value, _ in pieces) / np.sqrt(2 * np.pi)
 

@@ -80,7 +80,8 @@ def test_integrated_prediction_is_the_mean_over_all_random_effects(fits, data, n
     inverse = {"binomial": special.logit, "probit": special.ndtri, "poisson": np.log}[name]
     for i in rows.index:
         sd = np.sqrt(_row_variance(fit, rows.loc[i]))
-        by_hand = _mean_over(lambda e, eta=inverse(typical[i]): link(eta + e), sd)
+        eta = float(inverse(typical[i]))
+        by_hand = _mean_over(lambda e, eta=eta: link(eta + e), sd)
         assert found[i] == pytest.approx(by_hand, rel=1e-9)
 
 
@@ -99,7 +100,7 @@ def test_integrated_probabilities_of_levels(fits, data, name, share):
             for term, b in slopes.items()
         )
         sd = np.sqrt(_row_variance(fit, row))
-        below = [_mean_over(lambda e, c=cut: share(c - eta + e), sd) for cut in cuts]
+        below = [_mean_over(lambda e, c=cut - eta: share(c + e), sd) for cut in cuts]
         np.testing.assert_allclose(found.loc[i], np.diff([0, *below, 1]), rtol=1e-8)
 
 
@@ -223,5 +224,5 @@ def test_round_trip_keeps_structure_and_joint(fits, name):
 
 
 def test_the_format_before_is_named(fits):
-    with pytest.raises(SpecError, match="jobchance.fit/2"):
+    with pytest.raises(SpecError, match="format jobchance"):
         Fit.from_dict(fits["probit"].to_dict() | {"format": "jobchance.fit/1"})

@@ -22,7 +22,7 @@ def data():
 
 
 def _deviance(data, log_sds, z, restricted):
-    """-2 log-likelihood of y ~ x + (x | g) by dense matrices, beta profiled out, at (log sd, log sd, z, log sigma)."""
+    """-2 log-likelihood of y ~ x + (x | g) by dense matrices, at log sds and Fisher's z."""
     sds, r, sigma2 = np.exp(log_sds[:2]), np.tanh(z), np.exp(2 * log_sds[2])
     S = np.diag(sds) @ np.array([[1, r], [r, 1]]) @ np.diag(sds)
     X = np.column_stack([np.ones(len(data)), data["x"]])
