@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.design.build import build_design
+from jobchance.models.mixed_estimate import estimate_mixed
 from jobchance.models.mixed_input import (
     check_design,
     check_options,
@@ -17,10 +18,6 @@ from jobchance.models.mixed_input import (
     prior_weights,
 )
 from jobchance.models.mixed_result import MixedContext, assemble, collinear_terms
-from jobchance.numerics.mixed.estimate_laplace import estimate_laplace
-from jobchance.numerics.mixed.estimate_linear import estimate_linear
-from jobchance.numerics.mixed.families import family_code
-from jobchance.numerics.mixed.threads import limited_threads
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Sample
 
@@ -44,10 +41,10 @@ def fit_mixed(
     .. math:: g(E[y \mid b]) = o + X\beta + Zb, \qquad b_l \sim N(0, \Sigma_g)
               \text{ for every level } l \text{ of grouping } g
 
-    Linear models maximise the exact (restricted) likelihood, others its Laplace approximation with the observed
-    information, or adaptive quadrature. Ordinal models are cumulative, :math:`P(y \le k) = F(\alpha_k - X\beta - Zb)`:
-    a positive coefficient raises the answer. Gradients are exact, and convergence is proved by gradient and
-    Hessian at the solution.
+    Linear models maximise the exact (restricted) likelihood, others its Laplace approximation with the
+    observed information, or adaptive quadrature. Ordinal models are cumulative,
+    :math:`P(y \le k) = F(\alpha_k - X\beta - Zb)`: a positive coefficient raises the answer. Gradients are
+    exact, and convergence is proved by gradient and Hessian at the solution.
 
     Parameters
     ----------
@@ -76,11 +73,11 @@ def fit_mixed(
     Returns
     -------
     Fit
-        `variance_components` has one row per random effect and one for the residual; `correlation` is that with
-        the first effect of the term, further correlations have rows of their own (`a.b`, without `sd`).
+        `variance_components` has one row per random effect and one for the residual; `correlation` is that
+        with the first effect of the term, further correlations have rows of their own (`a.b`, without `sd`).
         Ordinal fits name thresholds `1|2`, `2|3`, ... before the coefficients. `random_effects(group)` are
-        conditional modes with conditional standard deviations. `is_singular` says that a variance is estimated
-        at zero or a correlation at one.
+        conditional modes with conditional standard deviations. `is_singular` says that a variance is
+        estimated at zero or a correlation at one.
 
     Raises
     ------
@@ -89,9 +86,11 @@ def fit_mixed(
     FormulaError
         The formula cannot be read, or columns are absent.
     DesignError
-        No random term, a grouping with one level, as many random effects as rows, no variation, and the like.
+        No random term, a grouping with one level, as many random effects as rows, two groupings that split
+        the rows alike, an outcome that does not vary (binomial, ordinal: not within any level), and the like.
     EstimationError
-        No maximum exists (complete separation) or none was found.
+        The likelihood has no maximum (separation; an outcome that covariates determine) or cannot be
+        computed.
 
     Notes
     -----
@@ -123,23 +122,16 @@ def fit_mixed(
     layout, X = fixed_columns(design, options)
     terms, factors = gather_terms(design.random)
     y, w = np.ascontiguousarray(design.outcome, dtype=float), prior_weights(design)
-    with limited_threads(factors):
-        if options.family == "gaussian":
-            estimate = estimate_linear(
-                factors, X, y, w=w, offset=offsets(design), restricted=options.method == "reml"
-            )
-        else:
-            estimate = estimate_laplace(
-                factors,
-                X,
-                y,
-                family=family_code(options.family, options.link),
-                w=w,
-                offset=offsets(design),
-                n_levels=len(design.outcome_levels or ()) if options.family == "ordinal" else 0,
-                thresholds=thresholds,
-                n_quad=options.n_quad,
-            )
+    estimate = estimate_mixed(
+        factors,
+        X,
+        y,
+        w=w,
+        offset=offsets(design),
+        options=options,
+        names=layout.columns,
+        n_levels=len(design.outcome_levels or ()) if options.family == "ordinal" else 0,
+    )
     return assemble(
         estimate,
         terms,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pandas as pd
 from jobchance.design.build import Design
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import EstimationError
+from jobchance.models.mixed_estimate import endless
 from jobchance.models.mixed_input import MixedOptions, Term
 from jobchance.numerics.links import get_link
 from jobchance.numerics.mixed.estimate import MixedEstimate
@@ -32,6 +34,7 @@ from jobchance.results.serialise import components_frame
 from jobchance.results.vcov import Vcov
 
 FEW_GROUPS = 30
+UNBELIEVABLE = 10.0  # standard deviation on the scale of a link
 _MODELS = {
     "gaussian": "linear mixed",
     "binomial": "binomial mixed",
@@ -79,9 +82,9 @@ def assemble(
         The likelihood has no maximum.
     """
     if estimate.runaway:
-        raise EstimationError(_endless(context))
+        raise EstimationError(endless(context.options))
     options, levels = context.options, context.levels if context.options.family == "ordinal" else None
-    cuts = () if levels is None else tuple(f"{a}|{b}" for a, b in zip(levels[:-1], levels[1:], strict=True))
+    cuts = () if levels is None else tuple(f"{a}|{b}" for a, b in pairwise(levels))
     coefficients = (*cuts, *names)
     behind = _rows(estimate, terms, len(cuts), rows, outcome, options)
     cov, inference = covariance(behind, vcov)
@@ -136,15 +139,6 @@ def _spec(context: MixedContext) -> dict[str, object]:
     if options.family == "ordinal":
         spec["thresholds"] = options.thresholds
     return spec
-
-
-def _endless(context: MixedContext) -> str:
-    """The message where the likelihood rises without end."""
-    return (
-        f"The likelihood of this {context.options.family} model has no maximum: it rises without end as coefficients or "
-        "variances grow. Usually covariates, or the levels of a group, separate the outcomes completely: look for a "
-        "covariate or a level with the same outcome in all its rows, and leave it out."
-    )
 
 
 def _rows(
@@ -266,16 +260,16 @@ def _conventions(options: MixedOptions) -> dict[str, str]:
             "log-likelihood": "restricted, without log|X'X| (as lme4)"
             if options.method == "reml"
             else "full",
-            "distribution": "t with Satterthwaite's degrees of freedom for the model's standard errors, t with "
-            "G - 1 for clustered ones",
+            "distribution": "t with Satterthwaite's degrees of freedom for the model's standard errors, t "
+            "with G - 1 for clustered ones",
         }
     made = {
         "log-likelihood": "all constants included (as lme4 with nAGQ=1, glmmTMB, clmm)",
-        "approximation": "Laplace with the observed information (as glmmTMB and clmm; lme4 uses the expected one, which "
-        "differs for probit and cloglog)"
+        "approximation": "Laplace with the observed information (as glmmTMB and clmm; lme4 uses the expected "
+        "one, which differs for probit and cloglog)"
         if options.n_quad == 1
-        else f"adaptive Gauss-Hermite quadrature with {options.n_quad} points over the grouping with most levels, Laplace "
-        "over the others",
+        else f"adaptive Gauss-Hermite quadrature with {options.n_quad} points over the grouping with most "
+        "levels, Laplace over the others",
         "distribution": "normal",
     }
     if options.family == "ordinal":
@@ -323,9 +317,22 @@ def _remarks(terms: Sequence[Term], estimate: MixedEstimate) -> tuple[str, ...]:
             "perfectly correlated. The data do not support all random effects; coefficients are still valid."
         )
     made += [
-        f"{term.block.n_levels} levels of {term.block.group}: with fewer than {FEW_GROUPS}, its variance is poorly known and "
-        "intervals that rest on it are rough."
+        f"The random effects of {term.block.group} have a standard deviation of {size:.3g} on the scale of "
+        "the link: within most of its levels the outcome hardly varies. That number, and coefficients that "
+        "grow with it, are not reliable."
+        for term, size in zip(terms, [_reach(term, estimate) for term in terms], strict=True)
+        if estimate.sigma is None and size > UNBELIEVABLE
+    ]
+    made += [
+        f"{term.block.n_levels} levels of {term.block.group}: with fewer than {FEW_GROUPS}, its variance is "
+        "poorly known and intervals that rest on it are rough."
         for term in {t.factor: t for t in terms}.values()
         if term.block.n_levels < FEW_GROUPS
     ]
     return tuple(made)
+
+
+def _reach(term: Term, estimate: MixedEstimate) -> float:
+    """Standard deviation over the rows of what a term adds to the linear predictor."""
+    spread = term.block.matrix @ _relative(term, estimate)
+    return float(np.sqrt((spread**2).sum(axis=1).mean()))
