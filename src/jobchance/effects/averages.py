@@ -79,7 +79,7 @@ class Question:
             return None
         if not self.integrated:
             return "at zero"
-        return f"integrated ({', '.join(self.held)} held at its boundary)" if self.held else "integrated"
+        return f"integrated ({', '.join(self.held)} held at the boundary)" if self.held else "integrated"
 
 
 @dataclass(frozen=True, eq=False)

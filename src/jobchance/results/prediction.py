@@ -165,19 +165,31 @@ def _refuse_unseen(parts: Sequence[RandomPart], unseen: Sequence[Mask], n: int) 
 
 def _level_codes(part: RandomPart, data: pd.DataFrame) -> Codes:
     """Position of each row's level among those of the fit; -1 where it is new or missing."""
+    numbers, texts = _level_texts(part.group, data)
     position = {level: i for i, level in enumerate(part.levels)}
-    texts = _level_texts(part.group, data)
-    return np.array([-1 if text is None else position.get(text, -1) for text in texts], dtype=np.int64)
+    places = np.array([position.get(text, -1) for text in texts] + [-1], dtype=np.int64)
+    return places[numbers]
 
 
-def _level_texts(group: str, data: pd.DataFrame) -> list[str | None]:
-    """Text of each row's level; the levels of `a:b` are those of a and b joined. `None` where missing."""
+def _level_texts(group: str, data: pd.DataFrame) -> tuple[Codes, list[str]]:
+    """Number of each row's level (-1 = missing) and texts by number; those of `a:b` are joined by a colon."""
     names = [group] if group in data.columns else group.split(":")
     absent = [name for name in names if name not in data.columns]
     if absent:
         raise SchemaError(f"predict(random=True) needs the column {', '.join(absent)}; or use random=False.")
-    rows = zip(*(data[name] for name in names), strict=True)
-    return [None if any(map(pd.isna, row)) else ":".join(map(_text, row)) for row in rows]
+    numbers, texts = np.zeros(len(data), dtype=np.int64), list[str]()
+    missing = np.zeros(len(data), dtype=bool)
+    for place, name in enumerate(names):
+        codes, values = pd.factorize(data[name])
+        missing |= codes < 0
+        pairs = numbers * max(len(values), 1) + np.maximum(codes, 0)
+        found, numbers = np.unique(pairs, return_inverse=True)
+        more = [_text(value) for value in values] or [""]
+        texts = [
+            f"{texts[pair // len(more)]}:{more[pair % len(more)]}" if place else more[pair]
+            for pair in found.tolist()
+        ]
+    return np.where(missing, -1, numbers), texts
 
 
 def _text(value: object) -> str:

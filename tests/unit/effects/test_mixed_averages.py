@@ -204,7 +204,7 @@ def test_singular_fits_hold_the_boundary_fixed_and_say_so(data):
     fit = fit_mixed("job ~ treated + (1 | few)", noise, family="binomial")
     assert fit.is_singular
     row = comparisons(fit, "treated").iloc[0]
-    assert row["random_effects"] == "integrated (theta[few.1] held at its boundary)"
+    assert row["random_effects"] == "integrated (theta[few.1] held at the boundary)"
     flat = comparisons(fit, "treated", random=False).iloc[0]
     assert row["estimate"] == pytest.approx(flat["estimate"], rel=1e-9)
     assert row["std_error"] == pytest.approx(flat["std_error"], rel=1e-9)

@@ -226,3 +226,18 @@ def test_round_trip_keeps_structure_and_joint(fits, name):
 def test_the_format_before_is_named(fits):
     with pytest.raises(SpecError, match="format jobchance"):
         Fit.from_dict(fits["probit"].to_dict() | {"format": "jobchance.fit/1"})
+
+
+def test_levels_of_combinations_are_matched_by_text():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"a": rng.choice(["p", "q", "r"], 300), "b": rng.integers(0, 4, 300).astype(float)})
+    frame["day"] = pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(0, 9, 300), "D")
+    frame["y"] = rng.normal(size=300) + frame["b"] * (frame["a"] == "p") + frame["day"].dt.day / 5
+    fit = fit_mixed("y ~ 1 + (1 | a/b) + (1 | day)", frame)
+    np.testing.assert_allclose(fit.predict(frame), fit.predict(), rtol=1e-12)
+    one = frame.head(4).assign(a=["p", "new", None, "p"], b=[np.nan, 1, 1, 99])
+    with pytest.raises(DesignError, match=r"a in 2, a:b in 4|a:b in 4, a in 2"):
+        fit.predict(one, new_levels="error")
+    modes = {g: fit.random_effects(g).set_index("level")["estimate"] for g in ("a", "day")}
+    day = modes["day"][str(frame["day"].iloc[0])]
+    assert fit.predict(one).iloc[0] == pytest.approx(fit.params.iloc[0] + modes["a"]["p"] + day)
