@@ -73,6 +73,8 @@ class MixedEstimate:
         What was proved, or what is wrong.
     runaway : bool
         The likelihood rises without end.
+    flat : int
+        Directions in which the criterion does not bend: parameters that the data do not tell apart.
     n_free : int
         Free parameters among the coefficients: fewer than coefficients where thresholds are structured.
     """
@@ -96,6 +98,7 @@ class MixedEstimate:
     n_evaluations: int
     message: str
     runaway: bool
+    flat: int
     n_free: int
 
 

@@ -1,20 +1,20 @@
 """Estimates of generalised linear and ordinal mixed models: joint search over theta, thresholds and beta.
 
-Thresholds are alpha = J tau. Search coordinates are theta', tau and beta' of orthonormal columns; the joint Hessian at the
-optimum gives all standard errors.
+Thresholds are alpha = J tau. Search coordinates are theta', tau and beta' of orthonormal columns; the joint
+Hessian at the optimum gives all standard errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special, stats
+from scipy import linalg
 
-from jobchance.errors import EstimationError
 from jobchance.numerics.mixed import families
 from jobchance.numerics.mixed.block import RowIndex
 from jobchance.numerics.mixed.estimate import (
@@ -23,8 +23,8 @@ from jobchance.numerics.mixed.estimate import (
     Approach,
     MixedEstimate,
     Remembered,
-    level_shares,
     covariance_of,
+    level_shares,
     orthonormal,
     settle,
     singular_factors,
@@ -32,12 +32,13 @@ from jobchance.numerics.mixed.estimate import (
     user_factors,
     user_theta,
 )
-from jobchance.numerics.mixed.laplace import LaplaceBlock, LaplaceProblem
+from jobchance.numerics.mixed.laplace import LaplaceProblem
 from jobchance.numerics.mixed.modes import Finished, effects_by_factor, finish_block
 from jobchance.numerics.mixed.pool import LocalPool
 from jobchance.numerics.mixed.problem import Arrangement, Factor, arrange_factors, build_blocks
 from jobchance.numerics.mixed.scores import block_scores, effective_scores
 from jobchance.numerics.mixed.search import Optimum, minimise
+from jobchance.numerics.mixed.start import StartBlock, start_values
 from jobchance.numerics.separation import find_separation
 
 Floats = NDArray[np.float64]
@@ -45,13 +46,8 @@ Codes = NDArray[np.int64]
 
 Thresholds = Literal["free", "symmetric", "equidistant"]
 CENTRAL = 10_000
-MAX_START = 50
-_BINARY = {
-    families.ORDINAL_LOGIT: families.BINOMIAL_LOGIT,
-    families.ORDINAL_PROBIT: families.BINOMIAL_PROBIT,
-    families.ORDINAL_CLOGLOG: families.BINOMIAL_CLOGLOG,
-}
-# Variance of the latent scale over that of the link's own law: Zeger, Liang & Albert (1988, Biometrics 44, 1049-1060).
+# Variance of the latent scale over that of the link's own law: Zeger, Liang & Albert (1988, Biometrics 44,
+# 1049-1060).
 _ATTENUATION = {
     families.BINOMIAL_LOGIT: 0.346,
     families.BINOMIAL_PROBIT: 1.0,
@@ -63,7 +59,7 @@ _ATTENUATION = {
 }
 
 
-class LaplaceRows(LaplaceBlock):
+class LaplaceRows(StartBlock):
     """A block that remembers which rows of the data it holds and gives its part of the information."""
 
     given: Codes
@@ -125,6 +121,37 @@ def threshold_basis(K: int, kind: Thresholds) -> Floats:
     return made
 
 
+@dataclass(frozen=True, eq=False)
+class LaplaceUnits:
+    """What the search knows beside the blocks: thresholds J tau, columns (X - centre) K, facts about all rows.
+
+    Parameters
+    ----------
+    family : int
+        Family code.
+    J : array (K, number of tau)
+        Basis of the thresholds.
+    K : array (p, p)
+        From columns of X, less `centre`, to those of the search.
+    centre : array (p,)
+        Weighted means of X for ordinal outcomes, else 0.
+    n : int
+        Number of rows.
+    constant : float
+        Part of the log-likelihood that depends on y and w alone.
+    separated : function
+        Whether covariates separate the outcomes.
+    """
+
+    family: int
+    J: Floats
+    K: Floats
+    centre: Floats
+    n: int
+    constant: float
+    separated: Callable[[], bool]
+
+
 def estimate_laplace(
     factors: Sequence[Factor],
     X: Floats,
@@ -137,7 +164,7 @@ def estimate_laplace(
     thresholds: Thresholds = "free",
     n_quad: int = 1,
 ) -> MixedEstimate:
-    """Maximum likelihood estimates by the Laplace approximation, or by quadrature over the eliminated factor."""
+    """Maximum likelihood estimates by the Laplace approximation, or quadrature over the eliminated factor."""
     arrangement = arrange_factors(factors)
     J = threshold_basis(n_levels - 1, thresholds) if n_levels else np.zeros((0, 0))
     ordinal = n_levels > 0
@@ -166,8 +193,29 @@ def estimate_laplace(
         arrangement.slots,
         arrangement.templates,
     )
-    start = _start(family, Q, y, w, offset, J, X)
-    found = _search(problem, arrangement, factors, J, start, family=family, n_rows=len(y))
+    kind = "poisson" if family == families.POISSON_LOG else "binomial"
+    units = LaplaceUnits(
+        family, J, K, centre, len(y), families.loglik_constant(family, y, w),
+        lambda: not ordinal and find_separation(X, y, family=kind) is not None,
+    )  # fmt: skip
+    made, finished, C, A = solve_laplace(problem, arrangement, factors, units)
+    random = np.empty(len(y))
+    for part in finished:
+        random[part.rows] = part.random
+    linear = offset + X @ made.coefficients[len(J) :]
+    return replace(made, linear=linear, random=random, scores=partial(effective_scores, problem, J, C, A))
+
+
+def solve_laplace(
+    problem: LaplaceProblem, arrangement: Arrangement, factors: Sequence[Factor], units: LaplaceUnits
+) -> tuple[MixedEstimate, list[Finished], Floats, Floats]:
+    """Estimates without anything by row, what the blocks know, and what `effective_scores` needs.
+
+    The last two are the covariance of (theta', tau, beta') and the matrix from these to the coefficients.
+    """
+    J, K = units.J, units.K
+    start = start_values(problem.pool, units.family, J, units.separated)
+    found = _search(problem, arrangement, factors, start, units)
     k = len(start_theta(arrangement))
     theta, fixed, signs = settle(arrangement, found.x[:k])
     tau, beta = found.x[k : k + J.shape[1]], found.x[k + J.shape[1] :]
@@ -175,7 +223,7 @@ def estimate_laplace(
     turn = np.concatenate([signs, np.ones(len(found.x) - k)])
     C = covariance_of(found.hessian * np.outer(turn, turn), fixed)
     thetas, G = user_theta(arrangement, theta)
-    A = linalg.block_diag(G, _coefficient_map(J, K, centre))
+    A = linalg.block_diag(G, _coefficient_map(J, K, units.centre))
     joint = _transformed(A, C)
     finished: list[Finished] = problem.pool.call("finish", problem.ur, problem.inverse)
     effects = effects_by_factor(
@@ -186,35 +234,33 @@ def estimate_laplace(
         ur=problem.ur,
         inverse=problem.inverse,
     )
-    random = np.empty(len(y))
-    for part in finished:
-        random[part.rows] = part.random
     back = np.argsort(arrangement.order)
-    loglik = -state.value / 2 + families.loglik_constant(family, y, w)
+    loglik = -state.value / 2 + units.constant
     coefficients = A[len(G) :, k:] @ np.concatenate([tau, beta])
-    covariance = joint[len(G) :, len(G) :]
-    return MixedEstimate(
+    made = MixedEstimate(
         theta=tuple(thetas),
         sigma=None,
         coefficients=coefficients,
-        covariance=covariance,
+        covariance=joint[len(G) :, len(G) :],
         joint=joint,
         df=np.full(len(coefficients), np.inf),
         criterion=-2 * loglik,
         loglik=loglik,
         modes=tuple(effects[i][0] for i in back),
         mode_covariances=tuple(effects[i][1] for i in back),
-        linear=offset + X @ (K @ beta),
-        random=random,
-        scores=partial(effective_scores, problem, J, C, A[len(G) :]),
+        linear=np.zeros(0),
+        random=np.zeros(0),
+        scores=np.zeros((0, len(coefficients))),
         singular=singular_factors(arrangement, theta),
         converged=found.converged,
         distance=found.distance,
         n_evaluations=problem.n_evaluations,
         message=found.message,
         runaway=bool(found.runaway),
-        n_free=J.shape[1] + Q.shape[1],
+        flat=found.flat,
+        n_free=J.shape[1] + len(K),
     )
+    return made, finished, C, A[len(G) :]
 
 
 def _coefficient_map(J: Floats, K: Floats, centre: Floats) -> Floats:
@@ -236,71 +282,15 @@ def _transformed(A: Floats, C: Floats) -> Floats:
     return made
 
 
-def _start(family: int, Q: Floats, y: Floats, w: Floats, offset: Floats, J: Floats, X: Floats) -> Floats:
-    """(tau, beta') of the model without random effects (thresholds: of the model without covariates)."""
-    if len(J):
-        share = np.cumsum(np.bincount(y.astype(np.int64), w))[:-1] / w.sum()
-        alpha = _quantile(family, share)
-        upper = (y > np.average(y, weights=w)).astype(float)
-        ones = np.column_stack([np.ones(len(y)), Q])
-        slopes = _start(_BINARY[family], ones, upper, w, offset, np.zeros((0, 0)), ones)[1:]
-        return np.concatenate([np.linalg.lstsq(J, alpha, rcond=None)[0], slopes])
-    beta, r, W = _first_beta(family, Q, y, w, offset), np.zeros(len(y)), np.zeros(len(y))
-    none = np.zeros(0)
-    value = families.fused(family, offset + Q @ beta, y, w, none, r, W)
-    for _ in range(MAX_START):
-        gradient = Q.T @ r
-        H = (Q * W[:, None]).T @ Q
-        step = linalg.solve(H + 1e-12 * np.trace(H) * np.eye(len(H)), gradient, assume_a="pos")
-        decrement, length = float(gradient @ step), 1.0
-        while True:
-            made = families.fused(family, offset + Q @ (beta + length * step), y, w, none, r, W)
-            if made >= value - 1e-10 * abs(value) or length < 1e-6:
-                break
-            length /= 2
-        beta, value = beta + length * step, made
-        if decrement < 1e-8:
-            return beta
-    kind = "poisson" if family == families.POISSON_LOG else "binomial"
-    if find_separation(X, y, family=kind) is not None:
-        raise EstimationError(
-            "Covariates separate the outcomes completely, so coefficients have no finite estimate: look for a covariate, or "
-            "a level of one, with the same outcome in all its rows."
-        )
-    return beta
-
-
-def _first_beta(family: int, Q: Floats, y: Floats, w: Floats, offset: Floats) -> Floats:
-    """Least squares of the link of the smoothed outcome."""
-    if family == families.POISSON_LOG:
-        z = np.log(y + 0.5) - offset
-    else:
-        share = (y * w + 0.5) / (w + 1.0)
-        z = np.asarray(_quantile(family, share) - offset)
-    made: Floats = Q.T @ z / len(y)
-    return made
-
-
-def _quantile(family: int, share: Floats) -> Floats:
-    """Linear predictor of a share: inverse of the distribution function of the link."""
-    if family in (families.BINOMIAL_LOGIT, families.ORDINAL_LOGIT):
-        return np.asarray(special.logit(share))
-    if family in (families.BINOMIAL_PROBIT, families.ORDINAL_PROBIT):
-        return np.asarray(stats.norm.ppf(share))
-    return np.asarray(np.log(-np.log1p(-share)))
-
-
 def _search(
     problem: LaplaceProblem,
     arrangement: Arrangement,
     factors: Sequence[Factor],
-    J: Floats,
     start: Floats,
-    *,
-    family: int,
-    n_rows: int,
+    units: LaplaceUnits,
 ) -> Optimum:
     """Minimise the criterion over (theta', tau, beta')."""
+    J = units.J
     k, t = len(start_theta(arrangement)), J.shape[1]
 
     def evaluate(x: Floats) -> tuple[float, Floats]:
@@ -308,7 +298,7 @@ def _search(
         return state.value, np.concatenate([state.by_theta, J.T @ state.by_alpha, state.by_beta])
 
     objective = Remembered(evaluate)
-    stretch = _ATTENUATION[family]
+    stretch = _ATTENUATION[units.family]
 
     def at(theta: Floats) -> Floats:
         """Point with the coefficients of the model without random effects, stretched to conditional ones."""
@@ -326,7 +316,7 @@ def _search(
         objective,
         at(begin.theta),
         scale=linalg.block_diag(np.diag(begin.scale), root),
-        differences="central" if n_rows <= CENTRAL else "forward",
+        differences="central" if units.n <= CENTRAL else "forward",
         switch=SWITCH,
         reach=REACH,
     )
@@ -338,4 +328,5 @@ def _information(problem: LaplaceProblem, J: Floats) -> Floats:
     right = np.sum([part[1] for part in parts], axis=0)
     made = np.sum([part[0] for part in parts], axis=0) - right.T @ problem.arrow.solve(right)
     made = np.asarray(made + made.T) / 2
-    return made + 1e-8 * np.trace(made) / max(len(made), 1) * np.eye(len(made))
+    ridge: Floats = 1e-8 * np.trace(made) / max(len(made), 1) * np.eye(len(made))
+    return made + ridge

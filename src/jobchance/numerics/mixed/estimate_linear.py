@@ -1,16 +1,19 @@
 """Estimates of a linear mixed model: search over theta, then everything that follows from the optimum.
 
-beta and sigma are profiled out. Satterthwaite degrees of freedom: 2 v^2 / (g'Ag) for a variance v of a coefficient, g its
-derivative by (theta, log sigma) and A their asymptotic covariance (Giesbrecht & Burns 1985, Biometrics 41, 477-486).
+beta and sigma are profiled out. Satterthwaite degrees of freedom: 2 v^2 / (g'Ag) for a variance v of a coefficient,
+g its derivative by (theta, log sigma) and A their asymptotic covariance (Giesbrecht & Burns 1985, Biometrics 41,
+477-486).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobchance.errors import EstimationError
 from jobchance.numerics.mixed.block import RowIndex
 from jobchance.numerics.mixed.estimate import (
     REACH,
@@ -18,8 +21,8 @@ from jobchance.numerics.mixed.estimate import (
     Approach,
     MixedEstimate,
     Remembered,
-    level_shares,
     covariance_of,
+    level_shares,
     orthonormal,
     settle,
     singular_factors,
@@ -52,6 +55,16 @@ class LinearRows(LinearBlock):
         return finish_block(self.block, self.own, u1, (xr @ Q)[:, -1], inverse)
 
 
+@dataclass(frozen=True, eq=False)
+class LinearUnits:
+    """Units of the search: columns X K, outcome less offset and X K centre over `unit`, weights times `stretch`."""
+
+    K: Floats
+    centre: Floats
+    unit: float
+    stretch: float
+
+
 def estimate_linear(
     factors: Sequence[Factor],
     X: Floats,
@@ -63,7 +76,9 @@ def estimate_linear(
 ) -> MixedEstimate:
     """REML or ML estimates of y = offset + X beta + Z b + e."""
     arrangement = arrange_factors(factors)
-    n, p = X.shape
+    n = len(y)
+    stretch = weight_scale(X, y - offset, w)
+    w = stretch * w
     Q, K = orthonormal(X, w)
     centre = Q.T @ (w * (y - offset)) / n
     rest = y - offset - Q @ centre
@@ -82,57 +97,86 @@ def estimate_linear(
         arrangement.templates,
         restricted=restricted,
     )
+    made, finished = solve_linear(problem, arrangement, factors, LinearUnits(K, centre, unit, stretch))
+    assert made.sigma is not None, "a linear model has a residual"
+    random = np.empty(n)
+    for part in finished:
+        random[part.rows] = unit * part.random
+    linear = offset + X @ made.coefficients
+    scores = X * (w * (y - linear - random) / (stretch * made.sigma**2))[:, None]
+    return replace(made, linear=linear, random=random, scores=scores)
+
+
+def solve_linear(
+    problem: LinearProblem, arrangement: Arrangement, factors: Sequence[Factor], units: LinearUnits
+) -> tuple[MixedEstimate, list[Finished]]:
+    """Estimates without anything by row, and what the blocks know of their rows and levels."""
+    K, unit, stretch = units.K, units.unit, units.stretch
+    stretch = units.stretch
     found = search_linear(problem, arrangement, factors)
     theta, fixed, signs = settle(arrangement, found.x)
     state = problem.evaluate(theta)
     joint, df = _uncertainty(found, state, problem, fixed, signs)
     thetas, G = user_theta(arrangement, theta)
     finished: list[Finished] = problem.pool.call("finish", problem.Q, problem.xr, problem.inverse)
-    random = np.empty(n)
-    for part in finished:
-        random[part.rows] = part.random
-    ur = (problem.xr @ problem.Q)[:, -1]
     effects = effects_by_factor(
         arrangement,
         [factors[i].n_levels for i in arrangement.order],
         user_factors(arrangement, theta),
         finished=finished,
-        ur=ur,
+        ur=(problem.xr @ problem.Q)[:, -1],
         inverse=problem.inverse,
     )
     back = np.argsort(arrangement.order)
     sigma2 = state.sigma2 * unit**2
-    beta = K @ (centre + unit * state.beta)
     covariance = sigma2 * K @ state.cov_unscaled @ K.T
-    linear = offset + X @ beta
-    residual = y - linear - unit * random
     criterion = (
         state.value
         + 2 * problem.df * np.log(unit)
-        - (2 * float(np.log(np.abs(np.diag(K))).sum()) if restricted else 0.0)
+        - (2 * float(np.log(np.abs(np.diag(K))).sum()) if problem.restricted else 0.0)
     )
-    return MixedEstimate(
-        theta=tuple(thetas),
-        sigma=float(np.sqrt(sigma2)),
-        coefficients=beta,
+    made = MixedEstimate(
+        theta=tuple(np.sqrt(stretch) * theta for theta in thetas),
+        sigma=float(np.sqrt(sigma2 / stretch)),
+        coefficients=K @ (units.centre + unit * state.beta),
         covariance=covariance,
-        joint=_joint(joint, G, covariance),
+        joint=_joint(joint, np.sqrt(stretch) * G, covariance),
         df=_term_df(df, state, K),
         criterion=criterion,
         loglik=-criterion / 2,
         modes=tuple(unit * effects[i][0] for i in back),
         mode_covariances=tuple(sigma2 * effects[i][1] for i in back),
-        linear=linear,
-        random=unit * random,
-        scores=X * (w * residual / sigma2)[:, None],
+        linear=np.zeros(0),
+        random=np.zeros(0),
+        scores=np.zeros((0, len(K))),
         singular=singular_factors(arrangement, theta),
         converged=found.converged,
         distance=found.distance,
         n_evaluations=problem.n_evaluations,
         message=found.message,
         runaway=bool(found.runaway),
-        n_free=p,
+        flat=found.flat,
+        n_free=len(K),
     )
+    return made, finished
+
+
+def weight_scale(X: Floats, y: Floats, w: Floats) -> float:
+    """Factor that brings the weights to about 1 where residuals are: theta, relative to sigma, is moderate.
+
+    Raises
+    ------
+    EstimationError
+        Covariates explain the outcome exactly.
+    """
+    Q, _ = orthonormal(X, w)
+    rest = y - Q @ (Q.T @ (w * y)) / len(y)
+    plain, weighted = float(rest @ rest), float(rest @ (w * rest))
+    if not plain > 1e-26 * float(y @ y) or not weighted > 0:
+        raise EstimationError(
+            "The covariates explain the outcome exactly: nothing is left to estimate variances from."
+        )
+    return plain / weighted
 
 
 def search_linear(problem: LinearProblem, arrangement: Arrangement, factors: Sequence[Factor]) -> Optimum:
@@ -163,8 +207,8 @@ def _uncertainty(
 ) -> tuple[Floats, Floats]:
     """Covariance of (theta', log sigma), and the derivatives (k + 1, p, p) of cov(beta) / sigma^2 by them.
 
-    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s are 4 df and
-    -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
+    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s are
+    4 df and -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
     """
     k, p = len(fixed), problem.p
     slope, change = np.zeros(k), np.zeros((k + 1, p, p))
@@ -189,7 +233,7 @@ def _uncertainty(
 
 
 def _term_df(spread: Floats, state: LinearState, K: Floats) -> Floats:
-    """Satterthwaite degrees of freedom of each coefficient; `spread` is the covariance of cov(beta) / sigma^2."""
+    """Satterthwaite degrees of freedom by coefficient; `spread` is the covariance of cov(beta) / sigma^2."""
     v = np.einsum("ia,ab,ib->i", K, state.cov_unscaled, K)
     noise = np.einsum("ia,ib,ic,id,abcd->i", K, K, K, K, spread, optimize=True)
     with np.errstate(divide="ignore"):

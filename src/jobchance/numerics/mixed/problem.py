@@ -1,7 +1,7 @@
 """From arrays to blocks of rows in engine order, with columns brought to a common scale.
 
-Random columns of one correlated set are orthogonalised from the last to the first, z = z' L with L lower triangular, so
-that Lambda = T Lambda', T = L^{-1}, stays lower triangular and theta is linear in the scaled theta'.
+Random columns of one correlated set are orthogonalised from the last to the first, z = z' L with L lower
+triangular, so that Lambda = T Lambda', T = L^{-1}, stays lower triangular and theta is linear in the scaled theta'.
 """
 
 from __future__ import annotations
@@ -95,27 +95,52 @@ def arrange_factors(factors: Sequence[Factor]) -> Arrangement:
     order = elimination_order([f.n_levels for f in factors], [f.z.shape[1] for f in factors])
     mine = [factors[i] for i in order]
     simple = all(f.z.shape[1] == 1 and bool((f.z == 1).all()) for f in mine)
-    partition = plan_columns(
-        [f.codes for f in mine], [f.n_levels for f in mine], [f.z.shape[1] for f in mine]
-    )
+    grams = [f.z.T @ f.z / len(f.z) for f in factors]
+    return arrange(factors, order, [f.codes for f in mine], grams=grams, simple=simple)
+
+
+def arrange(
+    factors: Sequence[Factor],
+    order: Sequence[int],
+    codes: Sequence[Codes],
+    *,
+    grams: Sequence[Floats],
+    simple: bool,
+) -> Arrangement:
+    """Arrangement from the order, the levels that rows combine, and mean squares of the effects.
+
+    Parameters
+    ----------
+    factors : sequence of Factor
+        As given; their rows are not looked at.
+    order : sequence of int
+        Engine order.
+    codes : sequence of integer array
+        Levels by factor in engine order, of all rows or of all different combinations.
+    grams : sequence of array (m, m)
+        Means over rows of z z', factors as given.
+    simple : bool
+        Intercepts only.
+    """
+    mine = [factors[i] for i in order]
+    widths = [f.template.m for f in mine]
     return Arrangement(
         tuple(order),
-        partition,
-        Slots(tuple(f.z.shape[1] for f in mine)),
+        plan_columns(list(codes), [f.n_levels for f in mine], widths),
+        Slots(tuple(widths)),
         tuple(f.template for f in mine),
-        tuple(_scaling(f) for f in mine),
+        tuple(_scaling(grams[i], factors[i].sizes) for i in order),
         simple,
     )
 
 
-def _scaling(factor: Factor) -> Floats:
+def _scaling(gram: Floats, sizes: tuple[int, ...]) -> Floats:
     """T (m, m), lower triangular: z T has mean square 1, and is orthogonal within correlated sets."""
-    made, at = np.zeros((factor.z.shape[1],) * 2), 0
-    for size in factor.sizes:
-        z = factor.z[:, at : at + size]
-        length = np.sqrt((z**2).mean(axis=0))
-        unit = z / length
-        flipped = (unit.T @ unit / len(z))[::-1, ::-1]
+    made, at = np.zeros_like(gram), 0
+    for size in sizes:
+        own = gram[at : at + size, at : at + size]
+        length = np.sqrt(np.diag(own))
+        flipped = (own / np.outer(length, length))[::-1, ::-1]
         try:
             L = linalg.cholesky(flipped, lower=True).T[::-1, ::-1]
         except linalg.LinAlgError as error:
