@@ -21,7 +21,6 @@ from jobchance.inference.refit import MixedModel, check_drawable, draw_outcome, 
 from jobchance.results.fit import Fit
 
 Statistic = Callable[[Fit], Mapping[str, float]]
-SIMULATED = "simulated"
 NOT_CONVERGED = "NotConverged"
 
 
@@ -36,7 +35,7 @@ class Bootstrap:
     estimates : Series
         The statistics of the fit itself.
     failures : mapping of str to int
-        Draws without result, by kind of error; `NotConverged` are those whose optimum was not proved.
+        Draws without result, by kind of error; `NotConverged`: the optimum was not proved.
     """
 
     draws: pd.DataFrame
@@ -57,8 +56,8 @@ class Bootstrap:
         Returns
         -------
         DataFrame
-            `parameter estimate bias std_error conf_low conf_high basic_low basic_high draws failed`. Percentile
-            limits are quantiles of the draws; basic ones are twice the estimate less those.
+            `parameter estimate bias std_error conf_low conf_high basic_low basic_high draws failed`.
+            Percentile limits are quantiles of the draws; basic ones are twice the estimate less those.
 
         Raises
         ------
@@ -68,19 +67,23 @@ class Bootstrap:
         if not 0 < level < 1:
             raise SpecError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
         low, high = self.draws.quantile((1 - level) / 2), self.draws.quantile((1 + level) / 2)
-        return pd.DataFrame(
-            {
-                "estimate": self.estimates,
-                "bias": self.draws.mean() - self.estimates,
-                "std_error": self.draws.std(),
-                "conf_low": low,
-                "conf_high": high,
-                "basic_low": 2 * self.estimates - high,
-                "basic_high": 2 * self.estimates - low,
-                "draws": self.draws.notna().sum(),
-                "failed": sum(self.failures.values()),
-            }
-        ).rename_axis("parameter").reset_index()
+        return (
+            pd.DataFrame(
+                {
+                    "estimate": self.estimates,
+                    "bias": self.draws.mean() - self.estimates,
+                    "std_error": self.draws.std(),
+                    "conf_low": low,
+                    "conf_high": high,
+                    "basic_low": 2 * self.estimates - high,
+                    "basic_high": 2 * self.estimates - low,
+                    "draws": self.draws.notna().sum(),
+                    "failed": sum(self.failures.values()),
+                }
+            )
+            .rename_axis("parameter")
+            .reset_index()
+        )
 
 
 def parametric_bootstrap(
@@ -186,8 +189,8 @@ def bootstrap_compare(
 
     .. math:: p = \frac{1 + \#\{LR^{(r)} \ge LR\}}{R + 1}
 
-    It needs no theory of the boundary, and is right also with few groups. Draws that fail count in neither R nor
-    the numerator, and are reported.
+    It needs no theory of the boundary, and is right also with few groups. Draws that fail count in neither R
+    nor the numerator, and are reported.
 
     Parameters
     ----------

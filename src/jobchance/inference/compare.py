@@ -124,12 +124,13 @@ def likelihood_ratio(small: Fit, large: Fit) -> float:
     EstimationError
         It is below 0 by more than rounding.
     """
-    assert small.loglik is not None and large.loglik is not None, "mixed fits have a likelihood"
+    assert small.loglik is not None, "mixed fits have a likelihood"
+    assert large.loglik is not None, "mixed fits have a likelihood"
     statistic = 2.0 * (large.loglik - small.loglik)
     if statistic < -SLACK:
         raise EstimationError(
-            f"The smaller model has the higher log-likelihood, by {-statistic / 2:.3g}: one of the two fits is not "
-            "at its optimum, or they are not nested. Look at `converged` and `remarks` of both."
+            f"The smaller model has the higher log-likelihood, by {-statistic / 2:.3g}: one of the two fits "
+            "is not at its optimum, or they are not nested. Look at `converged` and `remarks` of both."
         )
     return max(statistic, 0.0)
 
@@ -185,13 +186,18 @@ def _row_problems(small: Fit, large: Fit) -> list[str]:
     """Signs of different rows."""
     problems = []
     if small.nobs != large.nobs:
-        problems.append(f"they rest on {small.nobs} and {large.nobs} rows: fit both on the rows complete in all columns")
+        problems.append(
+            f"they rest on {small.nobs} and {large.nobs} rows: fit both on the rows complete in all columns"
+        )
     if small.outcome != large.outcome:
         problems.append("they have different outcomes")
     a, b = small.rows, large.rows
-    if a is not None and b is not None and not problems:
-        if not np.array_equal(a.outcome, b.outcome) or not np.array_equal(a.used, b.used):
-            problems.append("they rest on different rows or values of the outcome")
+    if a is None or b is None or problems:
+        same = True
+    else:
+        same = np.array_equal(a.outcome, b.outcome) and np.array_equal(a.used, b.used)
+    if not same:
+        problems.append("they rest on different rows or values of the outcome")
     groups = set(small.sample.groups) & set(large.sample.groups)
     if any(small.sample.groups[g] != large.sample.groups[g] for g in groups) and not problems:
         problems.append("their groups have different numbers of levels")

@@ -82,7 +82,7 @@ def joint_theta(fit: Fit) -> Floats:
 
 def _of_term(structure: RandomStructure, at: int) -> list[Parameter]:
     """Standard deviations of a term, then its correlations."""
-    rows, columns = structure.places
+    rows, _ = structure.places
     names, group = structure.columns, structure.group
     places = [tuple(int(i) + at for i in np.flatnonzero(rows == a)) for a in range(len(names))]
     made = [

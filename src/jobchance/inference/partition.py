@@ -53,19 +53,21 @@ def variance_partition(
     scale : str
         `"latent"` or `"probability"`.
     data : DataFrame or None
-        Covariates. Latent scale: rows over which random slopes and :math:`\lambda` are averaged. Probability
-        scale: one result per row. `None`: the rows behind the fit; probabilities at their mean linear predictor.
+        Covariates. Latent scale: rows over which random slopes and :math:`\lambda` are averaged.
+        Probability scale: one result per row. `None`: the rows behind the fit; probabilities at the means of
+        their columns.
     level : float
         Confidence level.
 
     Returns
     -------
     DataFrame
-        `quantity group row variance estimate std_error conf_low conf_high remark`. `quantity` is `"share"`, the
-        part of one group (S = that group), or `"same group"`, the correlation of two outcomes of one level of the
-        group, S holding also the groups in which it is nested, or `"all groups"`. `row` is the label in `data` on
-        the probability scale. Intervals are the delta method's on the logit scale, from `Fit.joint`; NaN with a
-        remark where a variance is estimated at zero (use `profile_intervals` there).
+        `quantity group row variance estimate std_error conf_low conf_high remark`. `quantity` is `"share"`,
+        the part of one group (S = that group), `"same group"`, the correlation of two outcomes of one level
+        of the group, S holding also the groups in which it is nested, or `"all groups"`. `row` is the label
+        in `data` on the probability scale. Intervals are the delta method's on the logit scale, from
+        `Fit.joint`; NaN with a remark where a variance is estimated at zero (use `profile_intervals` there);
+        the others then take it to be zero.
 
     Raises
     ------
@@ -97,7 +99,9 @@ def variance_partition(
         return _table(fit, [(None, _spot(fit, frame, scale))], scale, level)
     if scale == "latent":
         return _table(fit, [(None, _spot(fit, data, scale))], scale, level)
-    return _table(fit, [(row, _spot(fit, data.iloc[[i]], scale)) for i, row in enumerate(data.index)], scale, level)
+    return _table(
+        fit, [(row, _spot(fit, data.iloc[[i]], scale)) for i, row in enumerate(data.index)], scale, level
+    )
 
 
 @dataclass(frozen=True, eq=False)

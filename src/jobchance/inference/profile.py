@@ -92,7 +92,9 @@ def profile_intervals(
     model = rebuild(fit, data, "profile_intervals", method="ml")
     best = model.fit(model.y) if fit.spec["method"] == "reml" else fit
     if not best.converged:
-        raise EstimationError("profile_intervals needs a fit that converged; this one says: " + best.remarks[0])
+        raise EstimationError(
+            "profile_intervals needs a fit that converged; this one says: " + best.remarks[0]
+        )
     wanted = _wanted(parameters_of(best), parameters)
     offered = [p.target for p in wanted if p.target is not None]
     profiled = choose_compute(compute).map(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from jobchance.design.build import Design, build_design
 from jobchance.design.layout import Layout
-from jobchance.errors import DesignError, SpecError
+from jobchance.errors import SpecError
 from jobchance.models.mixed_input import (
     MixedOptions,
     Term,
@@ -253,7 +253,7 @@ def simulate_outcomes(fit: Fit, data: pd.DataFrame | None, rng: np.random.Genera
     index = frame.index[model.used]
     if model.n_levels:
         levels = list(model.levels or ())
-        values = pd.Categorical.from_codes(drawn.astype(int), levels, ordered=True)
+        values = pd.Categorical.from_codes(drawn.astype(np.int64), pd.Index(levels), ordered=True)
         return pd.Series(values, index=index, name=fit.outcome)
     return pd.Series(drawn, index=index, name=fit.outcome)
 
@@ -268,7 +268,9 @@ def check_drawable(model: MixedModel) -> None:
     """
     family, w = model.options.family, model.w
     if family == "binomial" and not np.array_equal(w, np.round(w)):
-        raise SpecError("Outcomes cannot be drawn: the weights of a binomial model must be whole numbers of trials.")
+        raise SpecError(
+            "Outcomes cannot be drawn: the weights of a binomial model must be whole numbers of trials."
+        )
     if family in ("poisson", "ordinal") and not (w == 1).all():
         raise SpecError(
             f"Outcomes cannot be drawn for rows that count several times (weights of a {family} model): give "

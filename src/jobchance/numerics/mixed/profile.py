@@ -1,7 +1,7 @@
 """Profile likelihood of one parameter of a mixed model: the criterion minimised over all the others.
 
-D is -2 log-likelihood (ML). A parameter v is held fixed by a chart t -> x(v, t) of all parameters x, smooth also where a
-standard deviation is zero: a row of Lambda is v times a unit vector given by angles. Limits solve
+D is -2 log-likelihood (ML). A parameter v is held fixed by a chart t -> x(v, t) of all parameters x, smooth
+also where a standard deviation is zero: a row of Lambda is v times a unit vector given by angles. Limits solve
 D(v) - min D = q. Venzon & Moolgavkar (1988), Appl. Statist. 37, 87-94; Bates et al. (2015), section 5.1.
 """
 
@@ -89,7 +89,9 @@ class _Profile:
         self.start = at + self.L @ found.x
         rise = float(found.fun) - self.criterion.minimum
         if rise < -BETTER:
-            raise EstimationError("A better fit was found while profiling: the estimates are not the optimum.")
+            raise EstimationError(
+                "A better fit was found while profiling: the estimates are not the optimum."
+            )
         return rise
 
     def _value(self, v: float, t: Floats) -> tuple[float, Floats]:

@@ -1,6 +1,6 @@
-"""Charts of the parameters of a mixed model in which one standard deviation, correlation or coefficient is fixed.
+"""Charts of the parameters of a mixed model in which one of them is fixed.
 
-A row of Lambda is s (sin f1, cos f1 sin f2, ..., cos f1 ... cos f_{r-1}): its standard deviation s and angles f.
+A row of Lambda is s (sin f1, cos f1 sin f2, ..., cos f1 ... cos f_{r-1}): standard deviation s and angles f.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from jobchance.errors import EstimationError
-from jobchance.numerics.mixed.profile_criteria import Criterion, LinearCriterion
+from jobchance.numerics.mixed.profile_criteria import Criterion, LaplaceCriterion, LinearCriterion
 from jobchance.numerics.mixed.search import OutOfDomain
 
 Floats = NDArray[np.float64]
+
+Evaluate = Callable[[float, Floats], tuple[float, Floats]]
 
 TOO_FAR = 1e8
 SMALL = 1e-12
@@ -75,41 +77,39 @@ class Chart:
     closed: bool
     start: Floats
     place: Callable[[float, Floats], tuple[Floats, Floats]]
-    evaluate: Callable[[float, Floats], tuple[float, Floats]]
+    evaluate: Evaluate
 
 
 def chart_of(criterion: Criterion, target: Target) -> Chart:
     """The chart in which the target is fixed."""
     if target.kind == "coefficient" and isinstance(criterion, LinearCriterion):
         return _held(criterion, target)
-    if target.kind == "coefficient":
+    if target.kind == "coefficient" and isinstance(criterion, LaplaceCriterion):
         return _contrast(criterion, target)
     if target.kind == "sigma":
         return _sigma(criterion, target)
     return _sd(criterion, target) if target.kind == "sd" else _correlation(criterion, target)
 
 
-def _guarded(criterion: Criterion, evaluate: Callable[..., tuple[float, Floats]]) -> Callable[..., object]:
+def _guarded(criterion: Criterion, evaluate: Evaluate) -> Evaluate:
     """D, or something very large where it does not exist."""
 
-    def safe(*arguments: object) -> tuple[float, Floats]:
+    def safe(v: float, x: Floats) -> tuple[float, Floats]:
         try:
-            value, gradient = evaluate(*arguments)
+            return evaluate(v, x)
         except (OutOfDomain, EstimationError, FloatingPointError):
             return criterion.minimum + TOO_FAR, np.zeros(len(criterion.x))
-        return value, gradient
 
     return safe
 
 
-def _plain(criterion: Criterion) -> Callable[[float, Floats], tuple[float, Floats]]:
+def _plain(criterion: Criterion) -> Evaluate:
     """D as a function of x alone."""
-    safe = _guarded(criterion, criterion.evaluate)
-    return lambda v, x: safe(x)  # type: ignore[return-value]
+    return _guarded(criterion, lambda v, x: criterion.evaluate(x))
 
 
 def _held(criterion: LinearCriterion, target: Target) -> Chart:
-    """A coefficient of a linear model: the criterion itself holds it; x is (theta, log sigma), the last unused."""
+    """A coefficient of a linear model: the criterion itself holds it, and log sigma in x is unused."""
     k = len(criterion.x) - 1
     E = np.eye(k + 1)[:, :k]
 
@@ -117,7 +117,6 @@ def _held(criterion: LinearCriterion, target: Target) -> Chart:
         value, by_theta = criterion.hold(target.term, v, x[:k])
         return value, np.append(by_theta, 0.0)
 
-    safe = _guarded(criterion, evaluate)
     state = criterion.problem.evaluate(criterion.inverse @ criterion.x[:k])
     value = float(criterion.K[target.term] @ (criterion.centre + criterion.unit * state.beta))
     return Chart(
@@ -127,11 +126,11 @@ def _held(criterion: LinearCriterion, target: Target) -> Chart:
         True,
         criterion.x[:k],
         lambda v, t: (np.append(t, criterion.x[k]), E),
-        lambda v, x: safe(v, x),  # type: ignore[return-value]
+        _guarded(criterion, evaluate),
     )
 
 
-def _contrast(criterion: Criterion, target: Target) -> Chart:
+def _contrast(criterion: LaplaceCriterion, target: Target) -> Chart:
     """A linear function a'x: along its regression on x, and across."""
     a, C = criterion.contrast(target.term), criterion.covariance
     variance = float(a @ C @ a)
@@ -142,7 +141,13 @@ def _contrast(criterion: Criterion, target: Target) -> Chart:
         return criterion.x + (v - value) * along + across @ t, across
 
     return Chart(
-        value, math.sqrt(variance), (-math.inf, math.inf), True, np.zeros(len(a) - 1), place, _plain(criterion)
+        value,
+        math.sqrt(variance),
+        (-math.inf, math.inf),
+        True,
+        np.zeros(len(a) - 1),
+        place,
+        _plain(criterion),
     )
 
 
@@ -157,9 +162,7 @@ def _sigma(criterion: Criterion, target: Target) -> Chart:
         return np.insert(t, at, math.log(v)), E
 
     value = math.exp(criterion.x[at])
-    return Chart(
-        value, target.error, (0.0, math.inf), False, criterion.x[others], place, _plain(criterion)
-    )
+    return Chart(value, target.error, (0.0, math.inf), False, criterion.x[others], place, _plain(criterion))
 
 
 def _sd(criterion: Criterion, target: Target) -> Chart:

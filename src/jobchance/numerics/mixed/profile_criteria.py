@@ -58,21 +58,19 @@ class Criterion(Protocol):
         About their covariance.
     minimum : float
         D there.
-    sigma_at : int or None
-        Place of log sigma in x.
     """
 
     x: Floats
     covariance: Floats
     minimum: float
-    sigma_at: int | None
+
+    @property
+    def sigma_at(self) -> int | None:
+        """Place of log sigma in x; None where there is none."""
+        ...
 
     def evaluate(self, x: Floats) -> tuple[float, Floats]:
         """D and its gradient."""
-        ...
-
-    def contrast(self, term: int) -> Floats:
-        """Coefficient `term` as a function of x: its derivative (P,)."""
         ...
 
 
@@ -90,8 +88,6 @@ class LaplaceCriterion:
     x, covariance : arrays
         Estimates of (theta, thresholds and beta) and their covariance, NaN at a boundary.
     """
-
-    sigma_at = None
 
     def __init__(
         self, rows: Rowed, x: Floats, covariance: Floats, *, family: int, n_quad: int, J: Floats
@@ -126,6 +122,11 @@ class LaplaceCriterion:
         self.x = back @ x
         self.covariance = back @ _filled(covariance, rows.factors) @ back.T
         self.minimum = self.evaluate(self.x)[0]
+
+    @property
+    def sigma_at(self) -> int | None:
+        """No sigma."""
+        return None
 
     def evaluate(self, x: Floats) -> tuple[float, Floats]:
         """D and its gradient."""
@@ -176,20 +177,24 @@ class LinearCriterion:
         )
         self.inverse = _to_search(arrangement)
         self.x, self.covariance = x, _filled(covariance, rows.factors)
-        self.sigma_at = len(x) - 1
         self.minimum = self.evaluate(x)[0]
+
+    @property
+    def sigma_at(self) -> int | None:
+        """Log sigma is the last."""
+        return len(self.x) - 1
 
     def evaluate(self, x: Floats) -> tuple[float, Floats]:
         """D and its gradient by (theta, log sigma), beta at its best."""
         state = self.problem.evaluate(self.inverse @ x[:-1])
         n, sigma2 = self.problem.n, math.exp(2.0 * x[-1]) / self.unit**2
-        value = state.value - n * (1.0 + math.log(state.pw / n)) + n * math.log(sigma2) + state.pw / sigma2
+        value = state.value + n * (math.log(n * sigma2 / state.pw) - 1.0) + state.pw / sigma2
         by_theta = self._by_theta(state.beta, 1.0 / sigma2)
         by_sigma = 2.0 * n - 2.0 * state.pw / sigma2
         return value + 2.0 * n * math.log(self.unit), np.append(self.inverse.T @ by_theta, by_sigma)
 
     def hold(self, term: int, v: float, theta: Floats) -> tuple[float, Floats]:
-        """D and its gradient by theta with coefficient `term` fixed at v, sigma and the others at their best."""
+        """D and its gradient by theta; coefficient `term` is v, sigma and the others at their best."""
         state = self.problem.evaluate(self.inverse @ theta)
         a, n = self.unit * self.K[term], self.problem.n
         along = state.cov_unscaled @ a
@@ -198,12 +203,8 @@ class LinearCriterion:
         value = state.value + n * math.log(pw / state.pw) + 2.0 * n * math.log(self.unit)
         return value, self.inverse.T @ self._by_theta(state.beta + away * along, n / pw)
 
-    def contrast(self, term: int) -> Floats:
-        """Coefficients are no part of x."""
-        raise NotImplementedError
-
     def _by_theta(self, beta: Floats, precision: float) -> Floats:
-        """Derivative by theta' of log|M| + precision pw, pw the penalised sum of squares at these coefficients."""
+        """Derivative by theta' of log|M| + precision pw, pw the penalised squares at these coefficients."""
         problem = self.problem
         p = problem.p
         Q, weight = problem.Q.copy(), np.zeros(p + 1)
@@ -222,8 +223,8 @@ def _to_search(arrangement: Arrangement) -> Floats:
 
 def _filled(covariance: Floats, factors: Sequence[Factor]) -> Floats:
     """Covariance with a guess for parameters of random effects that have none."""
-    made = np.where(np.isnan(covariance), 0.0, covariance)
-    guess = np.concatenate([np.full(f.template.n_theta, WIDE**2 / f.n_levels) for f in factors])
+    made: Floats = np.where(np.isnan(covariance), 0.0, covariance)
+    guess: Floats = np.concatenate([np.full(f.template.n_theta, WIDE**2 / f.n_levels) for f in factors])
     gone = np.isnan(np.diag(covariance))[: len(guess)]
     made[np.flatnonzero(gone), np.flatnonzero(gone)] = guess[gone]
     return made

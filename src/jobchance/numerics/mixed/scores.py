@@ -1,8 +1,8 @@
 """Scores by row of the Laplace (or quadrature) criterion, for clustered standard errors.
 
-Letters as in `laplace.py`; v = M^{-1} Lambda'z of a row. The derivative of the criterion by an element (a, c) of
-Lambda is a sum over rows of 2 W z_a v_c + k z_a u_c + r z_a b_c; sums of these parts over whole groups are exact
-scores of the groups. White (1982), Econometrica 50, 1-25.
+Letters as in `laplace.py`; v = M^{-1} Lambda'z of a row. The derivative of the criterion by an element (a, c)
+of Lambda is a sum over rows of 2 W z_a v_c + k z_a u_c + r z_a b_c; sums of these parts over whole groups are
+exact scores of the groups. White (1982), Econometrica 50, 1-25.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ Ints = NDArray[np.int32]
 def effective_scores(problem: LaplaceProblem, J: Floats, C: Floats, A: Floats) -> Floats:
     """Scores (n, k) of the coefficients with those of all other parameters projected out.
 
-    With s the scores of (theta', tau, beta') and C their covariance, the coefficients move by A C s when a row is
-    given more weight. Divided by their covariance A C A' this is a score whose sandwich is that of the whole system.
+    With s the scores of (theta', tau, beta') and C their covariance, the coefficients move by A C s when a
+    row is given more weight. Divided by their covariance A C A' this is a score whose sandwich is that of the
+    whole system.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def search_scores(problem: LaplaceProblem, J: Floats) -> Floats:
 
 
 def block_scores(block: LaplaceBlock, ur: Floats, br: Floats, inverse: Floats) -> tuple[Floats, Floats]:
-    """Rows' parts of the criterion's derivatives: by Lambda (n, mt, mt); by thresholds and beta (n, K + p)."""
+    """Rows' parts of the derivatives: by Lambda (n, mt, mt); by thresholds and beta (n, K + p)."""
     b = block.block
     b1 = b.backward(block.t1, br[:, None])[:, :, 0]
     at = b.linear_predictor(np.zeros(b.n), b1, br)
