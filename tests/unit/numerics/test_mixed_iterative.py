@@ -171,3 +171,14 @@ def test_layout_is_exact_while_that_is_cheap(small):
     assert isinstance(layout, SparseLayout)
     assert not schur_complement(layout).exact
     assert blas_threads(layout) == 1
+
+
+def test_nearly_full_couplings_are_factored(small, monkeypatch):
+    """Three groups that all meet each other: S has few zeros, and dense factorisation is the faster way."""
+    rng = np.random.default_rng(5)
+    codes = [rng.integers(0, q, 6_000) for q in (300, 120, 80)]
+    assert problem(codes, dense=0, exact=110).arrow.exact
+    monkeypatch.setattr(sparse_module, "MAX_PAIRS", 10)
+    assert problem(codes, dense=0, exact=110).arrow.exact
+    with pytest.raises(SpecError):
+        problem(codes, dense=0, exact=60)

@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 PROBES = 16
+FEWEST, MOST = 6, 64
+AIM = 2e-3
 MAX_DEGREE = 64
 EXACT_WORK = 400_000_000
 SERIES = 1e-10
@@ -51,7 +53,7 @@ class SparseSchur:
 
     exact = False
 
-    def __init__(self, layout: SparseLayout, *, n_probes: int = PROBES, seed: int = 20_240_131) -> None:
+    def __init__(self, layout: SparseLayout, *, seed: int = 20_240_131) -> None:
         self.layout = layout
         self.store = np.zeros(layout.size)
         n = layout.n_sparse
@@ -72,7 +74,7 @@ class SparseSchur:
         self.powers = int(degree[self.idx].sum()) <= EXACT_WORK
         self.logdet = self.logdet_error = 0.0
         rng = np.random.default_rng(seed)
-        self._signs = rng.integers(0, 2, (n, n_probes)) * 2.0 - 1.0
+        self._signs = rng.integers(0, 2, (n, MOST), dtype=np.int8)
         self._start = rng.normal(size=(n, CHUNK))
         self._basis: Floats | None = None
         self._threads = ThreadPoolExecutor(2) if len(self.idx) > THREADED else None
@@ -110,6 +112,9 @@ class SparseSchur:
             ) from error
         if self._basis is None:
             self._prepare(couplings)
+            self._log_trace()
+            wanted = int(np.ceil(PROBES * (self.logdet_error / AIM) ** 2))
+            self._take_probes(min(max(wanted, FEWEST), MOST))
         value, self.derivative = self._log_trace()
         self.logdet = float(np.log(d).sum()) + value + 2.0 * float(np.log(np.diag(self.root)).sum())
 
@@ -193,13 +198,20 @@ class SparseSchur:
             parts = [self._times(_padded(Q[:, at : at + CHUNK])) for at in range(0, Q.shape[1], CHUNK)]
             Q = _orthonormal(np.hstack(parts)[:, : Q.shape[1]] - top * Q)
         self._basis = Q
-        probes = self._signs - Q @ (Q.T @ self._signs)
-        self._vectors = np.hstack([Q, probes])
+        self._take_probes(PROBES)
         spread = min(3.0 * float(np.sqrt(np.mean(self.K**2) * len(self.K) / len(Q))), 0.9)
         x = max(spread, 1e-3) * np.cos(np.pi * (np.arange(64) + 0.5) / 64)
         degree = 4 if self.powers else 2
         self._c = np.zeros(5)
         self._c[: degree + 1] = polynomial.polyfit(x, np.log1p(x), degree)
+
+    def _take_probes(self, n_probes: int) -> None:
+        """Use at least so many probes, orthogonal to Q, so that all columns fill whole chunks."""
+        Q = self._basis
+        assert Q is not None
+        n_probes = min(n_probes + -(Q.shape[1] + n_probes) % CHUNK, MOST)
+        signs = self._signs[:, :n_probes] * 2.0 - 1.0
+        self._vectors = np.hstack([Q, signs - Q @ (Q.T @ signs)])
 
     def _extremes(self, Q: Floats) -> tuple[float, float]:
         """About the least and the largest eigenvalue of K: Lanczos from a mixture of extreme directions."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from jobchance.errors import SpecError
 from jobchance.numerics.mixed.arrow import ArrowLayout, Layout, dense_layout
 from jobchance.numerics.mixed.sparse import plan_sparse
 
@@ -26,6 +27,7 @@ DENSE = 1_500
 SMALL = 400
 PACKED = 128
 EXACT = 5_000
+PER_ELEMENT = 1e5
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,13 @@ def plan_columns(
 ) -> Partition:
     """Lay out the columns of the factors given in engine order (the eliminated one first).
 
-    The exact layout with the least work is taken while that is not above that of `exact` dense columns.
+    The exact layout with the least work is taken while that is not above that of `exact` dense columns; up
+    to twice as many are dense where the iterative mode would be slower (`PER_ELEMENT`: its work by element of S).
+
+    Raises
+    ------
+    SpecError
+        More couplings than can be held.
     """
     data = Grouping(codes, levels, widths)
     total = sum(data.columns[1:])
@@ -100,7 +108,15 @@ def plan_columns(
         return best
     if total <= exact:
         return _all_dense(data, dense_layout(total))
-    return _all_dense(data, plan_sparse(codes, levels, widths, data.large), data.large)
+    try:
+        planned_sparse = plan_sparse(codes, levels, widths, data.large)
+    except SpecError:
+        if total > 2 * exact:
+            raise
+        return _all_dense(data, dense_layout(total))
+    if total <= 2 * exact and float(total) ** 3 < PER_ELEMENT * len(planned_sparse.idx):
+        return _all_dense(data, dense_layout(total))
+    return _all_dense(data, planned_sparse, data.large)
 
 
 def _work(layout: Layout) -> float:
