@@ -230,6 +230,8 @@ def covariance_of(hessian: Floats, fixed: Mask) -> Floats:
     out = np.full((k, k), np.nan)
     free = np.flatnonzero(~np.concatenate([fixed, np.zeros(k - len(fixed), dtype=bool)]))
     H = hessian[np.ix_(free, free)]
+    if not np.isfinite(H).all():
+        return out
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(H)), 1e-300))
     values, vectors = linalg.eigh((H + H.T) / 2 * np.outer(scale, scale)) if len(H) else (np.zeros(0), H)
     bent = values > 1e-9 * max(float(values.max(initial=0.0)), 1e-300)

@@ -21,6 +21,7 @@ from jobchance.numerics.mixed.pool import Pool
 Floats = NDArray[np.float64]
 
 MAX_START = 50
+VANISHED = 1e-9  # information by row under which the outcomes count as separated
 _BINARY = {
     families.ORDINAL_LOGIT: families.BINOMIAL_LOGIT,
     families.ORDINAL_PROBIT: families.BINOMIAL_PROBIT,
@@ -103,10 +104,13 @@ def start_values(pool: Pool, family: int, J: Floats, separated: Callable[[], boo
 def _newton(pool: Pool, family: int, cut: float | None, separated: Callable[[], bool]) -> Floats:
     """Coefficients of maximum likelihood, or those reached after `MAX_START` steps."""
     first = pool.call("first_sums", family, cut)
-    beta: Floats = np.sum([one for _, one in first], axis=0) / sum(n for n, _ in first)
+    n = sum(n for n, _ in first)
+    beta: Floats = np.sum([one for _, one in first], axis=0) / n
     now = _sums(pool, family, cut, beta)
     for _ in range(MAX_START):
         H = now.hessian
+        if not (np.isfinite(now.loglik) and np.trace(H) > VANISHED * n):
+            break
         step = linalg.solve(H + 1e-12 * np.trace(H) * np.eye(len(H)), now.gradient, assume_a="pos")
         decrement, length = float(now.gradient @ step), 1.0
         while True:
@@ -115,7 +119,7 @@ def _newton(pool: Pool, family: int, cut: float | None, separated: Callable[[], 
                 break
             length /= 2
         beta, now = beta + length * step, made
-        if decrement < 1e-8:
+        if decrement < 1e-8 and np.trace(now.hessian) > VANISHED * n:
             return beta
     if separated():
         raise EstimationError(
