@@ -78,8 +78,14 @@ def parts(stored: Mapping[str, Any]) -> dict[str, Any]:
     SpecError
         Not a stored fit, another format, or parts are missing.
     """
-    if not isinstance(stored, Mapping) or stored.get("format") != FORMAT:
-        raise SpecError(f"This is not a stored fit of format {FORMAT}.")
+    found = stored.get("format") if isinstance(stored, Mapping) else None
+    if found != FORMAT:
+        other = isinstance(found, str) and found.startswith(FORMAT.split("/")[0])
+        raise SpecError(
+            f"This is a stored fit of format {found}, but this version reads {FORMAT}: fit the model again."
+            if other
+            else f"This is not a stored fit of format {FORMAT}."
+        )
     try:
         return _read(_restored(stored))
     except (KeyError, TypeError, ValueError) as error:
