@@ -377,8 +377,11 @@ def schur_complement(layout: Layout) -> Schur:
 
 
 def blas_threads(layout: Layout) -> int:
-    """Threads of BLAS for the factorisation of S: one where its largest matrix is below 1,000 columns."""
+    """Threads of BLAS for the factorisation of S: one where its largest matrix is below 2,500 columns.
+
+    On a machine that is busy otherwise, threads that wait for each other cost more than they can save.
+    """
     largest = 0
     if isinstance(layout, ArrowLayout):
         largest = max(layout.nb, int(layout.n_of.max(initial=0)))
-    return (os.cpu_count() or 1) if largest >= 1_000 else 1
+    return (os.cpu_count() or 1) if largest >= 2_500 else 1

@@ -27,7 +27,7 @@ DENSE = 1_500
 SMALL = 400
 PACKED = 128
 EXACT = 5_000
-PER_ELEMENT = 1e5
+PER_ELEMENT = 1e5  # work of the iterative mode by element of S, in multiplications of a factorisation
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def plan_columns(
     """Lay out the columns of the factors given in engine order (the eliminated one first).
 
     The exact layout with the least work is taken while that is not above that of `exact` dense columns; up
-    to twice as many are dense where the iterative mode would be slower (`PER_ELEMENT`: its work by element of S).
+    to twice as many are dense where the iterative mode would be slower.
 
     Raises
     ------
