@@ -243,10 +243,14 @@ def _term_records(term: Term, cov: Floats) -> list[dict[str, object]]:
 
 
 def _statistics(terms: Sequence[Term], estimate: MixedEstimate) -> dict[str, float]:
-    """Residual standard deviation; share of variance between groups where that is one number."""
+    """Distance to the optimum in standard errors, residual sd, and the share of variance between groups.
+
+    The share is there where it is one number.
+    """
+    made = {"distance": estimate.distance} if estimate.converged else {}
     if estimate.sigma is None:
-        return {}
-    made = {"sigma": estimate.sigma}
+        return made
+    made["sigma"] = estimate.sigma
     if len(terms) == 1 and terms[0].block.layout.columns == (INTERCEPT,):
         relative = float(estimate.theta[0][0]) ** 2
         made["icc"] = relative / (1.0 + relative)

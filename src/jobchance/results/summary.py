@@ -20,6 +20,7 @@ _FORMAT = Formatter("en")
 
 # The statistic of a mixed model that says how many standard errors its estimates are from the optimum.
 DISTANCE = "distance"
+NEAR = 1e-6
 
 
 def render(fit: Fit) -> str:
@@ -118,8 +119,11 @@ def _convergence(fit: Fit) -> str:
     if not fit.converged:
         return "Convergence: NOT reached; see the notes."
     distance = fit.statistics.get(DISTANCE)
-    near = "" if distance is None else f", {_FORMAT.significant(distance, 2)} standard errors away"
-    return f"Convergence: optimum proved by gradient and Hessian{near}"
+    if distance is None:
+        return "Convergence: optimum proved by gradient and Hessian"
+    # The last digits of a distance differ between machines; that it is small does not.
+    near = "0.000001" if distance <= NEAR else _FORMAT.significant(distance, 2)
+    return f"Convergence: optimum proved by gradient and Hessian, within {near} standard errors"
 
 
 def _coefficients(fit: Fit, terms: Sequence[str], *, tested: bool = True) -> str:
