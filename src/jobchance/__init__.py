@@ -27,6 +27,7 @@ _WHERE = {
     "LocalCompute": "jobchance.compute.local",
     "OUTCOMES": "jobchance.panel.outcomes",
     "Robust": "jobchance.results.vcov",
+    "RowPartitions": "jobchance.models.partitions",
     "SchemaError": "jobchance.errors",
     "Study": "jobchance.study.model",
     "ValidationReport": "jobchance.study.validate",
@@ -49,6 +50,7 @@ _WHERE = {
     "validate_study": "jobchance.study.validate",
     "variance_partition": "jobchance.inference.partition",
     "verify": "jobchance.models.verify",
+    "write_partitions": "jobchance.models.partitions",
     "write_study": "jobchance.study.write",
 }
 _ROOMS = ("figures",)

@@ -7,7 +7,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from jobchance.compute.base import Compute
 from jobchance.design.build import build_design
+from jobchance.errors import SpecError
 from jobchance.models.mixed_estimate import estimate_mixed
 from jobchance.models.mixed_input import (
     check_design,
@@ -17,7 +19,10 @@ from jobchance.models.mixed_input import (
     offsets,
     prior_weights,
 )
+from jobchance.models.mixed_partitioned import fit_partitions
 from jobchance.models.mixed_result import MixedContext, assemble, collinear_terms
+from jobchance.models.partitions import RowPartitions
+from jobchance.models.partitions_survey import Question
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Sample
 
@@ -26,7 +31,7 @@ _OUTCOMES = {"gaussian": "numeric", "binomial": "binomial", "poisson": "numeric"
 
 def fit_mixed(
     formula: str,
-    data: pd.DataFrame,
+    data: pd.DataFrame | RowPartitions,
     *,
     family: str = "gaussian",
     link: str | None = None,
@@ -35,6 +40,7 @@ def fit_mixed(
     weights: str | None = None,
     offset: str | None = None,
     thresholds: Literal["free", "symmetric", "equidistant"] = "free",
+    compute: Compute | None = None,
 ) -> Fit:
     r"""Multilevel (mixed) model with any number of crossed and nested random effects.
 
@@ -51,8 +57,10 @@ def fit_mixed(
     formula : str
         In lme4's notation: `job ~ belief + (1 | citizen_id) + (1 + belief | caseworker_id)`, `(x || g)`,
         `(1 | jobcentre_id/team_id)`; binomial counts as `cbind(successes, failures)`.
-    data : DataFrame
-        One row per observation; rows with a missing value are dropped and counted.
+    data : DataFrame or RowPartitions
+        One row per observation; rows with a missing value are dropped and counted. Partitions are read one
+        at a time, and give the same estimates without the rows being held together; the fit then has no rows
+        behind it, so that `augment` and `with_vcov` are not possible.
     family : str
         `"gaussian"`, `"binomial"`, `"poisson"` or `"ordinal"`.
     link : str or None
@@ -69,6 +77,8 @@ def fit_mixed(
         Column added to the linear predictor.
     thresholds : str
         Ordinal: `"free"`, `"symmetric"` about their centre, or `"equidistant"`.
+    compute : LocalCompute, DaskCompute or None
+        With partitions: where they are read and worked on; `None` is this process.
 
     Returns
     -------
@@ -110,6 +120,11 @@ def fit_mixed(
     (4.833, False)
     """
     options = check_options(family=family, link=link, method=method, n_quad=n_quad, thresholds=thresholds)
+    if isinstance(data, RowPartitions):
+        question = Question(formula, weights, offset, _OUTCOMES[options.family], data.by)
+        return fit_partitions(question, data, options, compute)
+    if compute is not None:
+        raise SpecError("compute= serves data in partitions: give RowPartitions, or leave it out.")
     design = build_design(
         formula,
         data,

@@ -16,7 +16,13 @@ from scipy import linalg
 
 from jobchance.errors import EstimationError
 from jobchance.numerics.mixed.block import RowIndex, Slots, index_rows
-from jobchance.numerics.mixed.partition import Partition, elimination_order, plan_columns
+from jobchance.numerics.mixed.partition import (
+    DENSE,
+    Grouping,
+    Partition,
+    elimination_order,
+    plan_columns,
+)
 from jobchance.numerics.mixed.relative import Template
 
 Floats = NDArray[np.float64]
@@ -97,6 +103,12 @@ def arrange_factors(factors: Sequence[Factor]) -> Arrangement:
     simple = all(f.z.shape[1] == 1 and bool((f.z == 1).all()) for f in mine)
     grams = [f.z.T @ f.z / len(f.z) for f in factors]
     return arrange(factors, order, [f.codes for f in mine], grams=grams, simple=simple)
+
+
+def needs_codes(levels: Sequence[int], widths: Sequence[int]) -> bool:
+    """Whether `plan_columns` looks at codes: not where one dense matrix serves (engine order)."""
+    grouping = Grouping([], list(levels), list(widths))
+    return sum(grouping.columns[1:]) > DENSE
 
 
 def arrange(

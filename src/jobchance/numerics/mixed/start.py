@@ -1,7 +1,7 @@
 """Where the search of a generalised linear or ordinal mixed model starts: the model without random effects.
 
-It is fitted by Newton's method from sums over blocks of rows. An ordinal outcome gives thresholds from its shares,
-and slopes from whether it lies above its mean.
+It is fitted by Newton's method from sums over blocks of rows. An ordinal outcome gives thresholds from its
+shares, and slopes from whether it lies above its mean.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class StartSums:
 class StartBlock(LaplaceBlock):
     """A block that gives its part of the model without random effects.
 
-    In each method `cut` is None, or the number that an ordinal outcome must exceed to count as 1; the slopes then
-    follow an intercept.
+    In each method `cut` is None, or the number that an ordinal outcome must exceed to count as 1; the slopes
+    then follow an intercept.
     """
 
     def level_weights(self, n_levels: int) -> Floats:
@@ -123,7 +123,8 @@ def _newton(pool: Pool, family: int, cut: float | None, separated: Callable[[], 
             return beta
     if separated():
         raise EstimationError(
-            "Covariates separate the outcomes completely, so coefficients have no finite estimate: look for a "
+            "Covariates separate the outcomes completely, so coefficients have no finite estimate: look "
+            "for a "
             "covariate, or a level of one, with the same outcome in all its rows."
         )
     return beta
