@@ -17,7 +17,8 @@ from jobchance.results.fit import Fit
 BOUNDARY = ("auto", "none")
 _THRESHOLDS = ("equidistant", "symmetric", "free")
 _SAME = ("family", "link", "n_quad", "weights", "offset")
-SLACK = 1e-4
+# An LR below ROUNDING is zero: both fits are the same one, found twice. One below -SLACK is an error.
+ROUNDING, SLACK = 1e-7, 1e-4
 
 Pair = tuple[str, str]
 
@@ -132,7 +133,7 @@ def likelihood_ratio(small: Fit, large: Fit) -> float:
             f"The smaller model has the higher log-likelihood, by {-statistic / 2:.3g}: one of the two fits "
             "is not at its optimum, or they are not nested. Look at `converged` and `remarks` of both."
         )
-    return max(statistic, 0.0)
+    return statistic if statistic > ROUNDING else 0.0
 
 
 def step_between(small: Fit, large: Fit, what: str) -> Step:

@@ -217,14 +217,13 @@ class LinearCriterion:
 def _to_search(arrangement: Arrangement) -> Floats:
     """Matrix from theta to theta'."""
     k = sum(t.n_theta for t in arrangement.templates)
-    made: Floats = np.linalg.inv(user_theta(arrangement, np.zeros(k))[1])
-    return made
+    return np.asarray(np.linalg.inv(user_theta(arrangement, np.zeros(k))[1]), dtype=np.float64)
 
 
 def _filled(covariance: Floats, factors: Sequence[Factor]) -> Floats:
     """Covariance with a guess for parameters of random effects that have none."""
-    made: Floats = np.where(np.isnan(covariance), 0.0, covariance)
-    guess: Floats = np.concatenate([np.full(f.template.n_theta, WIDE**2 / f.n_levels) for f in factors])
+    made = np.where(np.isnan(covariance), 0.0, covariance)
+    guess = np.concatenate([np.full(f.template.n_theta, WIDE**2 / f.n_levels) for f in factors])
     gone = np.isnan(np.diag(covariance))[: len(guess)]
     made[np.flatnonzero(gone), np.flatnonzero(gone)] = guess[gone]
-    return made
+    return np.asarray(made, dtype=np.float64)
