@@ -1,4 +1,4 @@
-"""Parametric bootstrap of mixed models: what estimates and likelihood ratios do when the model is true."""
+"""`parametric_bootstrap`: what the estimates of a mixed model do when the model is true."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from jobchance.compute.base import Compute
 from jobchance.compute.in_process import choose_compute
 from jobchance.compute.tasks import TaskFailure
 from jobchance.errors import EstimationError, SpecError
-from jobchance.inference.compare import likelihood_ratio, step_between
 from jobchance.inference.parameters import values_of
-from jobchance.inference.refit import MixedModel, check_drawable, draw_outcome, rebuild
+from jobchance.inference.refit import MixedModel, rebuild
+from jobchance.inference.simulated import check_drawable, draw_outcome
 from jobchance.results.fit import Fit
 
 Statistic = Callable[[Fit], Mapping[str, float]]
@@ -139,13 +139,13 @@ def parametric_bootstrap(
     >>> len(made.draws), dict(made.failures)
     (5, {})
     """
-    _check(draws, seed)
+    check_draws(draws, seed)
     model = rebuild(fit, data, "parametric_bootstrap")
     check_drawable(model)
     rowless = Fit.from_dict(fit.to_dict())
     work = partial(_one_draw, model, rowless, statistic or default_statistic)
     outcomes = choose_compute(compute).map(work, range(draws), seed=seed, keep_going=True)
-    kept, failures = _sorted_out(outcomes)
+    kept, failures = sorted_out(outcomes)
     own = (statistic or default_statistic)(rowless)
     frame = pd.DataFrame.from_dict(kept, orient="index", columns=list(own), dtype=float)
     return Bootstrap(frame.rename_axis("draw"), pd.Series(dict(own), dtype=float), failures)
@@ -157,97 +157,7 @@ def default_statistic(fit: Fit) -> dict[str, float]:
     return values_of(fit) | {"loglik": fit.loglik}
 
 
-@dataclass(frozen=True, eq=False)
-class BootstrapTest:
-    """A likelihood-ratio test whose reference distribution is simulated.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row: `small large statistic draws failed p_value p_error`.
-    null : Series
-        Likelihood ratios under the smaller model, by number of the draw.
-    failures : mapping of str to int
-        Draws without result, by kind of error.
-    """
-
-    table: pd.DataFrame
-    null: pd.Series
-    failures: Mapping[str, int] = field(default_factory=dict)
-
-
-def bootstrap_compare(
-    small: Fit,
-    large: Fit,
-    data: pd.DataFrame | None = None,
-    *,
-    draws: int,
-    seed: int | np.random.SeedSequence,
-    compute: Compute | None = None,
-) -> BootstrapTest:
-    r"""Likelihood-ratio test of nested mixed models against data simulated from the smaller one.
-
-    .. math:: p = \frac{1 + \#\{LR^{(r)} \ge LR\}}{R + 1}
-
-    It needs no theory of the boundary, and is right also with few groups. Draws that fail count in neither R
-    nor the numerator, and are reported.
-
-    Parameters
-    ----------
-    small, large : Fit
-        As for `compare_fits`.
-    data, draws, seed, compute
-        As for `parametric_bootstrap`.
-
-    Returns
-    -------
-    BootstrapTest
-        `p_error` is the simulation error of the p-value, :math:`\sqrt{p(1-p)/R}`.
-
-    Raises
-    ------
-    SpecError, EstimationError
-        As `compare_fits` and `parametric_bootstrap`.
-
-    References
-    ----------
-    Davison & Hinkley (1997), section 4.2.5; Halekoh & Hojsgaard (2014), J. Stat. Softw. 59(9).
-
-    Examples
-    --------
-    >>> from jobchance import fit_mixed
-    >>> data = pd.DataFrame({"y": [1.0, 2, 4, 5, 9, 8, 3, 3], "g": list("aabbccdd"), "h": list("xyxyxyxy")})
-    >>> small, large = fit_mixed("y ~ 1 + (1 | g)", data), fit_mixed("y ~ 1 + (1 | g) + (1 | h)", data)
-    >>> bootstrap_compare(small, large, draws=9, seed=1).table["p_value"].item()
-    1.0
-    """
-    _check(draws, seed)
-    step_between(small, large, "bootstrap_compare")
-    observed = likelihood_ratio(small, large)
-    models = rebuild(small, data, "bootstrap_compare"), rebuild(large, data, "bootstrap_compare")
-    check_drawable(models[0])
-    work = partial(_one_ratio, models, Fit.from_dict(small.to_dict()))
-    outcomes = choose_compute(compute).map(work, range(draws), seed=seed, keep_going=True)
-    kept, failures = _sorted_out(outcomes)
-    null = pd.Series(kept, dtype=float, name="statistic").rename_axis("draw")
-    p = (1 + int((null >= observed - 1e-8).sum())) / (len(null) + 1)
-    table = pd.DataFrame(
-        [
-            {
-                "small": small.spec["formula"],
-                "large": large.spec["formula"],
-                "statistic": observed,
-                "draws": len(null),
-                "failed": sum(failures.values()),
-                "p_value": p,
-                "p_error": float(np.sqrt(p * (1 - p) / len(null))),
-            }
-        ]
-    )
-    return BootstrapTest(table, null, MappingProxyType(failures))
-
-
-def _check(draws: int, seed: object) -> None:
+def check_draws(draws: int, seed: object) -> None:
     """Refuse numbers of draws below 1 and a missing seed."""
     problems = []
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
@@ -266,16 +176,7 @@ def _one_draw(
     return list(statistic(again).values()) if again.converged else NOT_CONVERGED
 
 
-def _one_ratio(
-    models: tuple[MixedModel, MixedModel], fit: Fit, task: int, rng: np.random.Generator
-) -> float | str:
-    """Likelihood ratio of one simulated data set."""
-    y = draw_outcome(models[0], fit, rng)
-    small, large = (model.fit(y) for model in models)
-    return likelihood_ratio(small, large) if small.converged and large.converged else NOT_CONVERGED
-
-
-def _sorted_out(outcomes: Sequence[object]) -> tuple[dict[int, object], dict[str, int]]:
+def sorted_out(outcomes: Sequence[object]) -> tuple[dict[int, object], dict[str, int]]:
     """Results by number of the draw, and the failures by kind.
 
     Raises

@@ -7,7 +7,8 @@ from scipy import stats
 
 from jobchance import compare_fits, fit_mixed
 from jobchance.errors import EstimationError, SpecError
-from jobchance.inference.compare import _mixture, _p_value, step_between
+from jobchance.inference.compare import _mixture, _p_value
+from jobchance.inference.nesting import step_between
 
 
 @pytest.fixture(scope="module")

@@ -69,15 +69,18 @@ def test_limits_are_where_the_dense_profile_has_risen_by_the_quantile(name):
         assert profile(table[side]) - fit.criterion == pytest.approx(QUANTILE, abs=2e-5)
 
 
-@pytest.mark.parametrize("family", ["poisson", "ordinal"])
-def test_limits_of_other_families_agree_with_fits_that_hold_a_coefficient_by_an_offset(family):
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [("poisson", {}), ("poisson", {"n_quad": 5}), ("ordinal", {}), ("ordinal", {"link": "probit"})],
+)
+def test_limits_agree_with_fits_that_hold_a_coefficient_by_an_offset(family, options):
     data = _slopes(groups=25, per=8)
     outcome = "c" if family == "poisson" else "o"
-    fit = fit_mixed(f"{outcome} ~ x + (1 | g)", data, family=family)
+    fit = fit_mixed(f"{outcome} ~ x + (1 | g)", data, family=family, **options)
     row = profile_intervals(fit, parameters=["x"]).iloc[0]
     for side in ("conf_low", "conf_high"):
         held = data.assign(shift=row[side] * data["x"])
-        other = fit_mixed(f"{outcome} ~ 1 + (1 | g)", held, family=family, offset="shift")
+        other = fit_mixed(f"{outcome} ~ 1 + (1 | g)", held, family=family, offset="shift", **options)
         assert 2 * (fit.loglik - other.loglik) == pytest.approx(QUANTILE, abs=1e-4)
 
 

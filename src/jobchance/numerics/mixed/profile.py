@@ -1,8 +1,8 @@
 """Profile likelihood of one parameter of a mixed model: the criterion minimised over all the others.
 
 D is -2 log-likelihood (ML). A parameter v is held fixed by a chart t -> x(v, t) of all parameters x, smooth
-also where a standard deviation is zero. Limits solve D(v) - min D = q. Venzon & Moolgavkar (1988), Appl. Statist.
-37, 87-94; Bates et al. (2015), J. Stat. Softw. 67(1), section 5.1.
+also where a standard deviation is zero. Limits solve D(v) - min D = q. Venzon & Moolgavkar (1988), Appl.
+Statist. 37, 87-94; Bates et al. (2015), J. Stat. Softw. 67(1), section 5.1.
 """
 
 from __future__ import annotations
