@@ -20,7 +20,7 @@ from jobchance.numerics.mixed.estimate_laplace import estimate_laplace
 from jobchance.numerics.mixed.estimate_linear import estimate_linear
 from jobchance.numerics.mixed.problem import Factor
 from jobchance.numerics.mixed.search import OutOfDomain
-from jobchance.numerics.mixed.threads import limited_threads
+from jobchance.numerics.mixed.threads import one_thread
 from jobchance.numerics.separation import find_separation
 from jobchance.results.parts import Floats
 
@@ -73,13 +73,17 @@ def estimate_mixed(
         computed.
     """
     try:
-        with limited_threads(factors):
+        with one_thread():
             if options.family == "gaussian":
                 return _estimate_linear(factors, X, y, w=w, offset=offset, options=options)
             made = _estimate_laplace(factors, X, y, w, offset, options, n_levels)
-    except (OutOfDomain, np.linalg.LinAlgError) as error:
+    except (OutOfDomain, np.linalg.LinAlgError, EstimationError) as error:
         found = None if options.family == "gaussian" else _separating(X, y, options, n_levels)
-        raise EstimationError(_NO_VALUE if found is None else endless(options, names, found)) from error
+        if found is not None:
+            raise EstimationError(endless(options, names, found)) from error
+        if isinstance(error, EstimationError):
+            raise
+        raise EstimationError(_NO_VALUE) from error
     if made.runaway or _information_vanishes(made, X, y, w, options, n_levels):
         found = _separating(X, y, options, n_levels)
         if made.runaway or found is not None:
