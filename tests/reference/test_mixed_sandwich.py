@@ -64,6 +64,24 @@ def test_scores_sum_to_zero_at_the_optimum(family, random, options):
     assert np.abs(total).max() < 1e-6
 
 
+@pytest.mark.parametrize("n_quad", [1, 3])
+def test_scores_of_crossed_groups_with_movers_sum_to_zero(n_quad):
+    """Caseworkers within jobcentres, citizens across both: some levels stay in the border of the matrix."""
+    rng = np.random.default_rng(12)
+    citizen = np.repeat(np.arange(400), 4)
+    centre = np.repeat(rng.integers(0, 8, 400), 4)
+    centre = np.where(rng.random(1600) < 0.02, rng.integers(0, 8, 1600), centre)
+    worker = centre + 8 * rng.integers(0, 6, 1600)
+    x = rng.normal(size=1600)
+    eta = 0.5 * x + rng.normal(size=400)[citizen] + 0.5 * rng.normal(size=48)[worker]
+    data = pd.DataFrame({"i": citizen, "k": worker, "c": centre, "x": x})
+    data["y"] = (rng.logistic(size=1600) < eta).astype(int)
+    right = "(1 | i) + (1 + x | k) + (1 | c)"
+    fit = fit_mixed(f"y ~ x + {right}", data, family="binomial", n_quad=n_quad)
+    total = fit.rows.row_scores.sum(axis=0) * fit.std_errors.to_numpy()
+    assert np.abs(total).max() < 1e-6
+
+
 def _log_density(family, link, y, eta, cuts):
     """Log-density of rows, with scipy alone."""
     if family == "poisson":

@@ -82,7 +82,7 @@ def variance_partition(
     >>> from jobchance import fit_mixed
     >>> data = pd.DataFrame({"y": [1.0, 2, 4, 5, 9, 8], "g": ["a", "a", "b", "b", "c", "c"]})
     >>> variance_partition(fit_mixed("y ~ 1 + (1 | g)", data))["estimate"].round(3).tolist()
-    [0.956, 0.956, 0.956]
+    [0.96, 0.96, 0.96]
     """
     check_mixed(fit, "variance_partition")
     check_option("scale", scale, SCALES)

@@ -85,7 +85,7 @@ def profile_intervals(
     >>> data = pd.DataFrame({"y": [1.0, 2, 4, 5, 9, 8], "g": ["a", "a", "b", "b", "c", "c"]})
     >>> fit = fit_mixed("y ~ 1 + (1 | g)", data)
     >>> profile_intervals(fit, parameters=["sigma"]).round(2)[["conf_low", "conf_high"]].values.tolist()
-    [[0.35, 1.76]]
+    [[0.38, 2.09]]
     """
     if not 0 < level < 1:
         raise SpecError(f"level={level!r} must lie between 0 and 1, such as 0.95.")

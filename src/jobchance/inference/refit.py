@@ -142,9 +142,14 @@ def rebuild(fit: Fit, data: pd.DataFrame | None, what: str, *, method: str | Non
     Raises
     ------
     SpecError
-        Not a mixed fit; no data at hand; data with other rows than those of the fit.
+        Not a fit of fit_mixed itself; no data at hand; data with other rows than those of the fit.
     """
     check_mixed(fit, what)
+    if "estimator" in fit.spec:
+        raise SpecError(
+            f"{what} cannot rebuild the data of fit_panel ({fit.model}): write its between and within "
+            "columns into a formula of fit_mixed."
+        )
     frame = fit.need_rows(f"{what} without data").frame if data is None else data
     spec = fit.spec
     options = check_options(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
-from jobchance import LocalCompute, fit_mixed, profile_intervals
+from jobchance import LocalCompute, fit_mixed, fit_panel, profile_intervals
 from jobchance.errors import SpecError
 
 QUANTILE = stats.chi2.ppf(0.95, 1)
@@ -158,5 +158,8 @@ def test_refusals():
         profile_intervals(fit, data.iloc[:200])
     with pytest.raises(SpecError, match="other values of the outcome"):
         profile_intervals(fit, data.assign(y=data["y"] + 1))
+    hybrid = fit_panel("y ~ x", data, entity="g", time=None, estimator="hybrid")
+    with pytest.raises(SpecError, match="cannot rebuild the data of fit_panel"):
+        profile_intervals(hybrid)
     with pytest.raises(SpecError, match="fit_mixed, not str"):
         profile_intervals("fit")
