@@ -44,7 +44,7 @@ from jobchance.numerics.mixed.remote import (
     RemotePool,
 )
 from jobchance.numerics.mixed.search import OutOfDomain
-from jobchance.numerics.mixed.threads import limited_threads
+from jobchance.numerics.mixed.threads import one_thread
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Sample
 
@@ -83,7 +83,7 @@ def fit_partitions(
     plan = BlockPlan(
         replace(local, layout=layout), arrangement, units_of(facts, everything, layout, options), data.effects
     )
-    with limited_threads(factors), _open_pool(place, plan, data) as (pool, texts):
+    with one_thread(), _open_pool(place, plan, data) as (pool, texts):
         try:
             estimate = _solve(pool, plan, factors, facts)
         except (OutOfDomain, np.linalg.LinAlgError) as error:

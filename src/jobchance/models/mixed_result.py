@@ -248,6 +248,8 @@ def _statistics(terms: Sequence[Term], estimate: MixedEstimate) -> dict[str, flo
     The share is there where it is one number.
     """
     made = {"distance": estimate.distance} if estimate.converged else {}
+    if estimate.criterion_error:
+        made["loglik_error"] = estimate.criterion_error / 2
     if estimate.sigma is None:
         return made
     made["sigma"] = estimate.sigma
@@ -314,6 +316,12 @@ def _joint(terms: Sequence[Term], estimate: MixedEstimate, coefficients: tuple[s
 def _remarks(terms: Sequence[Term], estimate: MixedEstimate) -> tuple[str, ...]:
     """What a reader must know."""
     made = [] if estimate.converged else [estimate.message]
+    if estimate.criterion_error:
+        made.append(
+            "The log-determinant of so many crossed random effects is iterative: the log-likelihood has a standard "
+            f"error of {estimate.criterion_error / 2:.1g}. Likelihood ratios that are not many times larger mean "
+            "nothing; coefficients and standard errors are hardly touched."
+        )
     lost = [g for f, g in {t.factor: t.block.group for t in terms}.items() if estimate.singular[f]]
     if lost:
         made.append(

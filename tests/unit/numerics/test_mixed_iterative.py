@@ -1,6 +1,5 @@
 """The iterative mode against exact factorisation: its error must be as small as it says."""
 
-import os
 
 import numpy as np
 import pytest
@@ -8,9 +7,8 @@ import pytest
 from jobchance.errors import SpecError
 from jobchance.numerics.mixed import partition as partition_module
 from jobchance.numerics.mixed import sparse as sparse_module
-from jobchance.numerics.mixed.arrow import dense_layout
 from jobchance.numerics.mixed.block import Slots, index_rows
-from jobchance.numerics.mixed.iterative import SparseSchur, _divided, blas_threads, schur_complement
+from jobchance.numerics.mixed.iterative import SparseSchur, _divided, schur_complement
 from jobchance.numerics.mixed.linear import LinearBlock, LinearProblem
 from jobchance.numerics.mixed.partition import plan_columns
 from jobchance.numerics.mixed.pool import LocalPool
@@ -169,12 +167,9 @@ def test_too_many_couplings_are_named(small, monkeypatch):
 def test_layout_is_exact_while_that_is_cheap(small):
     codes = panel(n_citizens=1_000, n_workers=200)
     assert problem(codes).arrow.exact
-    assert blas_threads(problem(codes).arrow.layout) == 1
     layout = problem(codes, **ITERATIVE).arrow.layout
     assert isinstance(layout, SparseLayout)
     assert not schur_complement(layout).exact
-    assert blas_threads(layout) == 1
-    assert blas_threads(dense_layout(3_000)) == (os.cpu_count() or 1)
 
 
 def test_nearly_full_couplings_are_factored(small, monkeypatch):

@@ -114,11 +114,6 @@ class ArrowLayout:
         made: Codes = np.where(j < 0, corner, np.where(border, across, within))
         return made
 
-    @property
-    def address(self) -> tuple[Any, ...]:
-        """Arguments of `kernels.place` after the two columns."""
-        return (self.block, self.local, self.n_of, self.off_b, self.off_c, self.active, self.off_d, self.nb)
-
     def parts(self, store: Floats) -> tuple[list[Floats], list[Floats], Floats]:
         """Blocks, couplings and border as Fortran-ordered views of a flat store."""
         blocks, couplings = [], []

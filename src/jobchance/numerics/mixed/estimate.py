@@ -1,7 +1,7 @@
 """What an estimated mixed model is made of, and the algebra shared by the linear and the Laplace estimates.
 
-theta' are the parameters of the search (scaled columns, engine order), theta those of the user (columns as given,
-factors in the order of the formula).
+theta' are the parameters of the search (scaled columns, engine order), theta those of the user (columns as
+given, factors in the order of the formula).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import linalg
 from jobchance.errors import EstimationError
 from jobchance.numerics.mixed.laplace import LaplaceProblem
 from jobchance.numerics.mixed.linear import LinearProblem
-from jobchance.numerics.mixed.modes import store_diagonal
+from jobchance.numerics.mixed.modes import remaining_covariances
 from jobchance.numerics.mixed.problem import Arrangement, Factor
 from jobchance.numerics.mixed.relative import relative_factors, split_theta
 
@@ -28,9 +28,8 @@ Mask = NDArray[np.bool_]
 ZERO = 1e-5
 START = 0.5
 APPROACHES = 2
-TYPICAL = 0.7  # share of the information about a variance that survives estimation of the effects
-# The Hessian is measured where this little decrease is left, and holds within so many standard errors: standard errors
-# right to 1e-4 need it this close to the optimum.
+# The Hessian is measured where this little decrease is left, and holds within so many standard errors: errors right
+# to 1e-4 need it this close to the optimum.
 SWITCH = 1e-8
 REACH = 1e-4
 
@@ -75,6 +74,8 @@ class MixedEstimate:
         The likelihood rises without end.
     flat : int
         Directions in which the criterion does not bend: parameters that the data do not tell apart.
+    criterion_error : float
+        Standard error of the criterion where its determinant is iterative, else 0.
     n_free : int
         Free parameters among the coefficients: fewer than coefficients where thresholds are structured.
     """
@@ -99,6 +100,7 @@ class MixedEstimate:
     message: str
     runaway: bool
     flat: int
+    criterion_error: float
     n_free: int
 
 
@@ -130,8 +132,8 @@ def start_theta(arrangement: Arrangement) -> Floats:
 class Approach:
     """Start of the search near the optimum, by Schall's fixed point (1991, Biometrika 78, 719-727).
 
-    With d effective levels, theta^2 is multiplied by u'u / (sigma^2 d) = 1 - theta g / (2 d). Only diagonals move.
-    `theta` is the start, `scale` about the standard errors there: theta / sqrt(2 d share), share = d / levels.
+    With d effective levels, theta^2 is multiplied by u'u / (sigma^2 d) = 1 - theta g / (2 d). Only diagonals
+    move. `theta` is the start, `scale` about the standard errors there: theta / sqrt(2 d share), share = d / levels.
 
     Parameters
     ----------
@@ -164,13 +166,11 @@ class Approach:
 def level_shares(problem: LinearProblem | LaplaceProblem, arrangement: Arrangement) -> Floats:
     """1 - mean diagonal of M^{-1} by column of Lambda'_f, for each element of theta', after an evaluation."""
     layout, inverse = arrangement.partition.layout, problem.inverse
-    if not (hasattr(layout, "address") and isinstance(inverse, np.ndarray)):
-        return np.full(len(start_theta(arrangement)), TYPICAL)
     sums = np.sum(problem.pool.call("eliminated_diagonal"), axis=0)
     moved = arrangement.partition.moved_places
     counts, made = len(arrangement.partition.moved), []
     for f, places in enumerate([moved, *arrangement.partition.places]):
-        found = store_diagonal(places, inverse, layout).sum(axis=0)
+        found = np.einsum("laa->a", remaining_covariances(places, inverse, layout))
         mean = (found + sums) / counts if f == 0 else found / len(places)
         made.append((1.0 - mean)[arrangement.templates[f].places[1]])
     return np.concatenate(made)
@@ -207,13 +207,13 @@ class Remembered:
 def settle(arrangement: Arrangement, theta: Floats) -> tuple[Floats, Mask, Floats]:
     """Theta' with non-negative diagonals and exact zeros; which elements are on the boundary; their signs.
 
-    A column of Lambda_f whose diagonal is zero carries no effect of its own. The signs turn theta' of the search to the one
-    returned.
+    A column of Lambda_f whose diagonal is zero carries no effect of its own. The signs turn theta' of the search
+    to the one returned.
     """
     parts, fixed, turned = [], [], []
     for template, part in zip(arrangement.templates, split_theta(arrangement.templates, theta), strict=True):
         made, signs = template.canonical(part)
-        rows, columns = template.places
+        _, columns = template.places
         gone = template.diagonal & (np.abs(made) < ZERO)
         parts.append(np.where(gone, 0.0, made))
         fixed.append(gone)

@@ -258,6 +258,7 @@ def solve_laplace(
         message=found.message,
         runaway=bool(found.runaway),
         flat=found.flat,
+        criterion_error=0.0 if problem.arrow.exact else problem.arrow.logdet_error,
         n_free=J.shape[1] + len(K),
     )
     return made, finished, C, A[len(G) :]

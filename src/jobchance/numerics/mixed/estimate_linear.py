@@ -1,8 +1,8 @@
 """Estimates of a linear mixed model: search over theta, then everything that follows from the optimum.
 
-beta and sigma are profiled out. Satterthwaite degrees of freedom: 2 v^2 / (g'Ag) for a variance v of a coefficient,
-g its derivative by (theta, log sigma) and A their asymptotic covariance (Giesbrecht & Burns 1985, Biometrics 41,
-477-486).
+beta and sigma are profiled out. Satterthwaite degrees of freedom: 2 v^2 / (g'Ag) for a variance v of a
+coefficient, g its derivative by (theta, log sigma) and A their asymptotic covariance (Giesbrecht & Burns 1985,
+Biometrics 41, 477-486).
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from jobchance.numerics.mixed.search import Optimum, minimise
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+CENTRAL = 100_000
+
 
 class LinearRows(LinearBlock):
     """A block of a linear model that remembers which rows of the data it holds."""
@@ -57,7 +59,7 @@ class LinearRows(LinearBlock):
 
 @dataclass(frozen=True, eq=False)
 class LinearUnits:
-    """Units of the search: columns X K, outcome less offset and X K centre over `unit`, weights times `stretch`."""
+    """Units of the search: columns X K, (outcome - offset - X K centre) / unit, weights times `stretch`."""
 
     K: Floats
     centre: Floats
@@ -156,6 +158,7 @@ def solve_linear(
         message=found.message,
         runaway=bool(found.runaway),
         flat=found.flat,
+        criterion_error=0.0 if problem.arrow.exact else problem.arrow.logdet_error,
         n_free=len(K),
     )
     return made, finished
@@ -197,6 +200,7 @@ def search_linear(problem: LinearProblem, arrangement: Arrangement, factors: Seq
         objective,
         start.theta,
         scale=start.scale,
+        differences="central" if problem.n <= CENTRAL else "forward",
         switch=SWITCH,
         reach=REACH,
     )
@@ -207,18 +211,19 @@ def _uncertainty(
 ) -> tuple[Floats, Floats]:
     """Covariance of (theta', log sigma), and the derivatives (k + 1, p, p) of cov(beta) / sigma^2 by them.
 
-    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s are
-    4 df and -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
+    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s are 4 df
+    and -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
     """
     k, p = len(fixed), problem.p
     slope, change = np.zeros(k), np.zeros((k + 1, p, p))
     for j in range(k):
-        two = [probe for probe in found.probes if probe.index == j]
-        if len(two) == 2:
-            (a, b) = two
-            run = a.step - b.step
-            slope[j] = (a.point.extra.pw - b.point.extra.pw) / run * signs[j]
-            change[j] = (a.point.extra.cov_unscaled - b.point.extra.cov_unscaled) / run * signs[j]
+        ends = [(probe.step, probe.point.extra) for probe in found.probes if probe.index == j]
+        if len(ends) == 1:
+            ends.append((0.0, found.base.extra))
+        if len(ends) == 2:
+            (a, high), (b, low) = ends
+            slope[j] = (high.pw - low.pw) / (a - b) * signs[j]
+            change[j] = (high.cov_unscaled - low.cov_unscaled) / (a - b) * signs[j]
     change[k] = 2.0 * state.cov_unscaled
     C = covariance_of(found.hessian * np.outer(signs, signs), fixed)
     h, bend = -2.0 * slope / state.sigma2, 4.0 * problem.df

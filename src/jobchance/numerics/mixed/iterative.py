@@ -10,7 +10,6 @@ exactly.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -374,14 +373,3 @@ def schur_complement(layout: Layout) -> Schur:
         return SparseSchur(layout)
     assert isinstance(layout, ArrowLayout)
     return Arrow(layout)
-
-
-def blas_threads(layout: Layout) -> int:
-    """Threads of BLAS for the factorisation of S: one where its largest matrix is below 2,500 columns.
-
-    On a machine that is busy otherwise, threads that wait for each other cost more than they can save.
-    """
-    largest = 0
-    if isinstance(layout, ArrowLayout):
-        largest = max(layout.nb, int(layout.n_of.max(initial=0)))
-    return (os.cpu_count() or 1) if largest >= 2_500 else 1

@@ -1,7 +1,8 @@
 """From arrays to blocks of rows in engine order, with columns brought to a common scale.
 
 Random columns of one correlated set are orthogonalised from the last to the first, z = z' L with L lower
-triangular, so that Lambda = T Lambda', T = L^{-1}, stays lower triangular and theta is linear in the scaled theta'.
+triangular, so that Lambda = T Lambda', T = L^{-1}, stays lower triangular and theta is linear in the scaled
+theta'.
 """
 
 from __future__ import annotations

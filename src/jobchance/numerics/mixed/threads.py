@@ -1,26 +1,20 @@
-"""How many threads matrix routines may use: two of them on a small matrix cost more than they give.
+"""One thread in matrix routines while a model is estimated.
 
-On a busy machine a factorisation of order 300 took 100 times longer with two threads than with one.
+On a busy machine a factorisation of order 300 took 100 times longer with two threads than with one, and one of
+order 1,500 ten times; the last digits differ between numbers of threads too. Rows are shared among threads
+elsewhere, in `pool`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
-from jobchance.numerics.mixed.problem import Factor
-
-LARGE = 1_200
-
 
 @contextmanager
-def limited_threads(factors: Sequence[Factor]) -> Iterator[None]:
-    """One thread in matrix routines, unless the matrices are large."""
-    columns = sorted(factor.n_levels * factor.z.shape[1] for factor in factors)
-    if sum(columns[:-1]) > LARGE:
-        yield
-        return
+def one_thread() -> Iterator[None]:
+    """Matrix routines use one thread within."""
     with threadpool_limits(limits=1):
         yield
