@@ -105,6 +105,15 @@ def smoke_numba():
     assert total(FRAME["x"].to_numpy()) == 8.0
 
 
+def smoke_threadpoolctl():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    np.linalg.inv(np.eye(2))
+    assert threadpool_info()
+    with threadpool_limits(limits=1):
+        assert all(library["num_threads"] == 1 for library in threadpool_info())
+
+
 def smoke_jsonschema():
     import jsonschema
 
@@ -150,6 +159,19 @@ def smoke_openpyxl():
 def test_a_core_dependency_works(name):
     assert version(name)
     globals()[f"smoke_{name}"]()
+
+
+def test_a_dask_scheduler_runs_tasks():
+    distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    options = {"processes": False, "dashboard_address": None, "n_workers": 1, "threads_per_worker": 1}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        assert client.submit(sum, [1, 2, 3]).result(timeout=30) == 6
+
+
+def test_the_second_opinion_on_random_terms_works():
+    formulae = pytest.importorskip("formulae", reason="the extra `test` is not installed")
+    group = formulae.design_matrices("y ~ x + (1 | g)", FRAME).group
+    assert group.design_matrix.shape == (6, 3)
 
 
 def test_reading_stata_and_spss_files_works(tmp_path):
