@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
-from scipy import linalg
 
 from jobchance.errors import DesignError, EstimationError
 from jobchance.models.mixed_options import MixedOptions
@@ -176,10 +175,8 @@ def _information_vanishes(
     alpha = np.ascontiguousarray(made.coefficients[: max(n_levels - 1, 0)])
     code = families.family_code(options.family, options.link)
     families.derivatives(code, made.linear + made.random, y, w, alpha, r, W)
-    length = np.sqrt((X**2).mean(axis=0))
-    unit = X / length
-    gram, left = unit.T @ unit, unit.T @ (unit * W[:, None])
-    least = float(linalg.eigh(left, gram, eigvals_only=True)[0])
+    Q = np.linalg.qr(X / np.sqrt((X**2).mean(axis=0)))[0]
+    least = float(np.linalg.eigvalsh((Q * W[:, None]).T @ Q)[0])
     return least < VANISHED * max(float(W.mean()), VANISHED)
 
 

@@ -320,6 +320,20 @@ def test_offsets_against_the_data_do_not_leak_errors_of_other_kinds(data):
             assert "offset" in str(error)  # noqa: PT017
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1e12])
+@pytest.mark.parametrize("spread", [1.0, 1e6])
+def test_weights_of_a_linear_model_have_no_scale(data, scale, spread):
+    """Var(e) = sigma^2 / w: twice the weights are twice sigma^2, and the same model."""
+    data["w"] = np.where(data.index % 2, spread, 1.0)
+    near = fit("gaussian", "x + (1 | g)", data, weights="w")
+    far = fit("gaussian", "x + (1 | g)", data.assign(w=scale * data["w"]), weights="w")
+    assert far.converged
+    assert far.loglik == pytest.approx(near.loglik, abs=1e-6)
+    assert sd(far, "g") == pytest.approx(sd(near, "g"), rel=1e-5)
+    assert sd(far, "Residual") == pytest.approx(sd(near, "Residual") * np.sqrt(scale), rel=1e-5)
+    np.testing.assert_allclose(far.std_errors, near.std_errors, rtol=1e-5)
+
+
 @pytest.mark.parametrize("family", ["poisson", "ordinal"])
 def test_weights_that_make_no_row_are_refused(data, family):
     with pytest.raises(DesignError, match="weights sum to"):

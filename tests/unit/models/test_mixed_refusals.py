@@ -112,3 +112,16 @@ def test_whole_numbers_and_floats_are_the_same_level(data):
 
 def test_few_groups_are_noted(data):
     assert any("8 levels of h" in note for note in fit_mixed("y ~ x + (1 | h)", data).notes)
+
+
+def test_all_problems_are_said_at_once(data):
+    data = data.assign(twin=data["g"], one=1, zero=0.0)
+    with pytest.raises(DesignError, match=r"(?s)zero of h are 0.*g and twin split.*"):
+        fit_mixed("y ~ x + (1 | g) + (1 | twin) + (1 + zero | h)", data)
+
+
+def test_numpy_whole_numbers_are_points(data):
+    options = {"family": "binomial", "n_quad": np.int64(3)}
+    fit = fit_mixed("job ~ x + (1 | g)", data, **options)
+    assert fit.spec["n_quad"] == 3
+    assert type(fit.spec["n_quad"]) is int
