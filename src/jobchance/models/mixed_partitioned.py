@@ -21,6 +21,7 @@ from jobchance.compute.in_process import InProcess, choose_compute
 from jobchance.design.formula import INTERCEPT
 from jobchance.design.layout import make_layout
 from jobchance.errors import EstimationError, SpecError
+from jobchance.models.mixed_estimate import VANISHED, endless
 from jobchance.models.mixed_input import Term, gather_terms
 from jobchance.models.mixed_options import MixedOptions
 from jobchance.models.mixed_result import MixedContext, assemble
@@ -42,6 +43,7 @@ from jobchance.numerics.mixed.remote import (
     RemoteLaplaceProblem,
     RemoteLinearProblem,
     RemotePool,
+    least_information,
 )
 from jobchance.numerics.mixed.search import OutOfDomain
 from jobchance.numerics.mixed.threads import one_thread
@@ -207,6 +209,8 @@ def _solve(pool: Pool, plan: BlockPlan, factors: Sequence[Factor], facts: Facts)
     code = families.family_code(options.family, options.link)
     search = LaplaceUnits(code, J, units.K, units.centre, facts.n, facts.constant, lambda: False)
     made = solve_laplace(problem, arrangement, factors, search)[0]
+    if made.runaway or least_information(pool, facts.n) < VANISHED:
+        raise EstimationError(endless(options))
     back = np.concatenate([np.full(len(J), units.shift), -units.slopes])
     return replace(made, coefficients=made.coefficients + back)
 

@@ -144,6 +144,14 @@ class RemoteLaplaceProblem(LaplaceProblem):
         self.evaluate(theta, alpha, beta)
 
 
+def least_information(pool: Pool, n: int) -> float:
+    """Least information about a coefficient of the search, against the mean of W, at the last parameters."""
+    parts: list[tuple[float, Floats]] = pool.call("information_left")
+    mean = sum(total for total, _ in parts) / n
+    left = np.sum([matrix for _, matrix in parts], axis=0) / n
+    return float(np.linalg.eigvalsh(left)[0]) / max(mean, 1e-300) if len(left) else 1.0
+
+
 class LinearPart(LinearRows):
     """A block of a linear model that keeps its rows to itself; `tells`: whether effects are wanted."""
 
@@ -158,6 +166,10 @@ class LaplacePart(LaplaceRows):
     """A block of other models that keeps its rows to itself; `tells`: whether effects are wanted."""
 
     tells = True
+
+    def information_left(self) -> tuple[float, Floats]:
+        """Sum of W, and X'WX, at the last parameters."""
+        return float(self.W.sum()), (self.X * self.W[:, None]).T @ self.X
 
     def finish(self, ur: Floats, inverse: Floats) -> Finished:
         """Modes at the last parameters."""
