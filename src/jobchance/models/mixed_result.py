@@ -319,8 +319,8 @@ def _remarks(terms: Sequence[Term], estimate: MixedEstimate) -> tuple[str, ...]:
     if estimate.criterion_error:
         made.append(
             "The log-determinant of so many crossed random effects is iterative: the log-likelihood has a "
-            f"standard error of {estimate.criterion_error / 2:.1g}. Likelihood ratios that are not many times "
-            "larger mean nothing; coefficients and standard errors are hardly touched."
+            f"standard error of {estimate.criterion_error / 2:.1g}. Likelihood ratios that are not many "
+            "times larger mean nothing; coefficients and standard errors are hardly touched."
         )
     lost = [g for f, g in {t.factor: t.block.group for t in terms}.items() if estimate.singular[f]]
     if lost:

@@ -54,7 +54,7 @@ def test_designs_that_carry_no_model(data, formula, change, message):
 @pytest.mark.parametrize("noise", [0.0, 1e-9])
 def test_groups_that_explain_everything_have_no_estimate(data, random, noise):
     level = data["g"] + noise * np.random.default_rng(1).normal(size=800)
-    with pytest.raises(EstimationError, match="almost. fully"):
+    with pytest.raises(EstimationError, match=r"almost. fully"):
         fit_mixed(f"level ~ 1 + {random}", data.assign(level=level))
 
 
