@@ -86,21 +86,24 @@ def _check_bound(rows: Rows, vcov: Cluster, codes: list[Codes]) -> None:
     DesignError
         No dimension does; the message names what can be done.
     """
-    if not rows.bound or any(all(_nested(g, c) for g in rows.bound.values()) for c in codes):
+    holds = [all(_nested(g, c) for g in rows.bound.values()) for c in codes]
+    # The score of a group splits over its rows in the linear model only.
+    if not rows.bound or (any(holds) if rows.uses_t else all(holds)):
         return
     groups = list(rows.bound)
     whole = [name for name, g in rows.bound.items() if all(_nested(o, g) for o in rows.bound.values())]
     spread = [name for name, g in rows.bound.items() if not any(_nested(g, c) for c in codes)] or groups
+    columns = (*vcov.columns, *whole[:1]) if rows.uses_t else tuple(whole[:1])
     advice = (
-        f"Use Cluster({', '.join(map(repr, (*vcov.columns, whole[0])))})."
+        f"Use Cluster({', '.join(map(repr, columns))})."
         if whole
-        else "They cross each other, so no single cluster holds them all: use the model's standard errors, or "
-        "fit fewer random effects and cluster on the factor left out."
+        else "They cross each other, so no single cluster holds them all: use the model's standard errors, "
+        "or fit fewer random effects and cluster on the factor left out."
     )
     raise DesignError(
-        f"Clustered standard errors are not defined here: the random effects of {', '.join(spread)} are spread over "
-        f"several clusters of {', '.join(vcov.columns)}, so rows of different clusters depend on each other. "
-        + advice
+        f"Clustered standard errors are not defined here: the random effects of {', '.join(spread)} are "
+        f"spread over several clusters of {', '.join(vcov.columns)}, so rows of different clusters depend on each "
+        f"other. {advice}"
     )
 
 

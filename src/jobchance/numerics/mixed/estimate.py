@@ -7,7 +7,7 @@ given, factors in the order of the formula).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from jobchance.errors import EstimationError
 from jobchance.numerics.mixed.laplace import LaplaceProblem
 from jobchance.numerics.mixed.linear import LinearProblem
 from jobchance.numerics.mixed.modes import remaining_covariances
+from jobchance.numerics.mixed.optimum import Optimum
 from jobchance.numerics.mixed.problem import Arrangement, Factor
 from jobchance.numerics.mixed.relative import relative_factors, split_theta
 
@@ -26,10 +27,11 @@ Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 ZERO = 1e-5
+NEAR = 1e-6
 START = 0.5
 APPROACHES = 2
-# The Hessian is measured where this little decrease is left, and holds within so many standard errors: errors right
-# to 1e-4 need it this close to the optimum.
+# The Hessian is measured where this little decrease is left, and holds within so many standard errors: they are
+# right to 1e-4 only this close to the optimum.
 SWITCH = 1e-8
 REACH = 1e-4
 
@@ -133,7 +135,8 @@ class Approach:
     """Start of the search near the optimum, by Schall's fixed point (1991, Biometrika 78, 719-727).
 
     With d effective levels, theta^2 is multiplied by u'u / (sigma^2 d) = 1 - theta g / (2 d). Only diagonals
-    move. `theta` is the start, `scale` about the standard errors there: theta / sqrt(2 d share), share = d / levels.
+    move. `theta` is the start, `scale` about the standard errors there: theta / sqrt(2 d share) with the share
+    d / levels.
 
     Parameters
     ----------
@@ -204,11 +207,20 @@ class Remembered:
         return self.made
 
 
+def accepted(found: Optimum) -> Optimum:
+    """The optimum, converged also where rounding stopped the search within `NEAR` standard errors of it.
+
+    Large counts and variances have criteria whose last digits no search can see.
+    """
+    near = not found.runaway and found.distance <= NEAR and bool((found.eigenvalues > -1e-3).all())
+    return replace(found, converged=True) if near and not found.converged else found
+
+
 def settle(arrangement: Arrangement, theta: Floats) -> tuple[Floats, Mask, Floats]:
     """Theta' with non-negative diagonals and exact zeros; which elements are on the boundary; their signs.
 
-    A column of Lambda_f whose diagonal is zero carries no effect of its own. The signs turn theta' of the search
-    to the one returned.
+    A column of Lambda_f whose diagonal is zero carries no effect of its own. The signs turn theta' of the
+    search to the one returned.
     """
     parts, fixed, turned = [], [], []
     for template, part in zip(arrangement.templates, split_theta(arrangement.templates, theta), strict=True):

@@ -20,9 +20,11 @@ from jobchance.numerics.mixed.block import RowIndex
 from jobchance.numerics.mixed.estimate import (
     REACH,
     SWITCH,
+    ZERO,
     Approach,
     MixedEstimate,
     Remembered,
+    accepted,
     covariance_of,
     level_shares,
     orthonormal,
@@ -46,6 +48,7 @@ Codes = NDArray[np.int64]
 
 Thresholds = Literal["free", "symmetric", "equidistant"]
 CENTRAL = 10_000
+ELSEWHERE = 2.0  # size of theta' from which a variance found to be zero is looked for once more
 # Variance of the latent scale over that of the link's own law: Zeger, Liang & Albert (1988, Biometrics 44,
 # 1049-1060).
 _ATTENUATION = {
@@ -123,7 +126,7 @@ def threshold_basis(K: int, kind: Thresholds) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class LaplaceUnits:
-    """What the search knows beside the blocks: thresholds J tau, columns (X - centre) K, facts about all rows.
+    """What the search knows beside the blocks: thresholds J tau, columns (X - centre) K, all rows' facts.
 
     Parameters
     ----------
@@ -313,14 +316,25 @@ def _search(
     )
     objective(at(begin.theta))
     root = linalg.cholesky(linalg.inv(_information(problem, J)), lower=True)
-    return minimise(
+    search = partial(
+        minimise,
         objective,
-        at(begin.theta),
         scale=linalg.block_diag(np.diag(begin.scale), root),
         differences="central" if units.n <= CENTRAL else "forward",
         switch=SWITCH,
         reach=REACH,
     )
+    found = search(at(begin.theta))
+    diagonal = np.concatenate([t.diagonal for t in arrangement.templates])
+    lost = diagonal & (np.abs(found.x[:k]) < ZERO)
+    if found.runaway or not lost.any():
+        return accepted(found)
+    # With few events the Laplace likelihood can have a second maximum away from zero: look there too.
+    again = found.x.copy()
+    again[:k][lost] = ELSEWHERE
+    other = search(again)
+    better = other.converged and other.value < found.value - 1e-6
+    return accepted(other if better else found)
 
 
 def _information(problem: LaplaceProblem, J: Floats) -> Floats:

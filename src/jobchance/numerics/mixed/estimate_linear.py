@@ -1,17 +1,19 @@
 """Estimates of a linear mixed model: search over theta, then everything that follows from the optimum.
 
 beta and sigma are profiled out. Satterthwaite degrees of freedom: 2 v^2 / (g'Ag) for a variance v of a
-coefficient, g its derivative by (theta, log sigma) and A their asymptotic covariance (Giesbrecht & Burns 1985,
-Biometrics 41, 477-486).
+coefficient, g its derivative by (theta, log sigma) and A their asymptotic covariance (Giesbrecht & Burns
+1985, Biometrics 41, 477-486).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from jobchance.errors import EstimationError
 from jobchance.numerics.mixed.block import RowIndex
@@ -21,6 +23,7 @@ from jobchance.numerics.mixed.estimate import (
     Approach,
     MixedEstimate,
     Remembered,
+    accepted,
     covariance_of,
     level_shares,
     orthonormal,
@@ -50,6 +53,17 @@ class LinearRows(LinearBlock):
         """Sum of the diagonal of M^{-1} over the block's eliminated levels, by column."""
         width = self.block.slots.widths[0]
         return self.inverse_diagonal.sum(axis=0) if self.block.m1 else np.zeros(width)
+
+    def explained(self, ur: Floats) -> tuple[Codes, Floats]:
+        """Rows of the data, and Z Lambda x for the solutions x of the columns of X."""
+        u1, nothing = self.effects(ur), np.zeros(self.block.n)
+        made = [
+            self.block.linear_predictor(
+                nothing, np.ascontiguousarray(u1[:, :, c]), np.ascontiguousarray(ur[:, c])
+            )
+            for c in range(ur.shape[1] - 1)
+        ]
+        return self.own, np.column_stack([nothing[:, None], *made])[:, 1:]
 
     def finish(self, Q: Floats, xr: Floats, inverse: Floats) -> Finished:
         """Random part and modes at the last theta."""
@@ -105,8 +119,16 @@ def estimate_linear(
     for part in finished:
         random[part.rows] = unit * part.random
     linear = offset + X @ made.coefficients
-    scores = X * (w * (y - linear - random) / (stretch * made.sigma**2))[:, None]
-    return replace(made, linear=linear, random=random, scores=scores)
+    weight = w * (y - linear) / (stretch * made.sigma**2)
+    return replace(made, linear=linear, random=random, scores=partial(_scores, problem, X, K, weight))
+
+
+def _scores(problem: LinearProblem, X: Floats, K: Floats, weight: Floats) -> Floats:
+    """Rows of V^{-1} X times the residual of the fixed part: right also for clusters that cut groups."""
+    made = X.copy()
+    for rows, explained in problem.pool.call("explained", problem.xr):
+        made[rows] -= linalg.solve_triangular(K, explained.T, trans=1).T
+    return made * weight[:, None]
 
 
 def solve_linear(
@@ -115,7 +137,7 @@ def solve_linear(
     """Estimates without anything by row, and what the blocks know of their rows and levels."""
     K, unit, stretch = units.K, units.unit, units.stretch
     stretch = units.stretch
-    found = search_linear(problem, arrangement, factors)
+    found = accepted(search_linear(problem, arrangement, factors))
     theta, fixed, signs = settle(arrangement, found.x)
     state = problem.evaluate(theta)
     joint, df = _uncertainty(found, state, problem, fixed, signs)
@@ -211,8 +233,8 @@ def _uncertainty(
 ) -> tuple[Floats, Floats]:
     """Covariance of (theta', log sigma), and the derivatives (k + 1, p, p) of cov(beta) / sigma^2 by them.
 
-    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s are 4 df
-    and -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
+    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s are
+    4 df and -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
     """
     k, p = len(fixed), problem.p
     slope, change = np.zeros(k), np.zeros((k + 1, p, p))
