@@ -16,7 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jobchance.design.build import Design, build_design
-from jobchance.design.columns import Codes, counted, is_categorical, level_text, numeric_values, value_codes
+from jobchance.design.columns import (
+    Codes,
+    column_kind,
+    counted,
+    is_categorical,
+    level_text,
+    numeric_values,
+    value_codes,
+)
 from jobchance.design.formula import Formula, parse_formula
 from jobchance.design.groups import grouping
 from jobchance.design.layout import infinite_problems
@@ -26,6 +34,7 @@ from jobchance.errors import DesignError, JobchanceError, SpecError
 from jobchance.models.partitions import Part, RowPartitions, read_part
 
 LEARNED = ("poly", "spline")
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
 @dataclass(frozen=True)
@@ -296,7 +305,8 @@ def _kind(column: pd.Series) -> str:
     """Kind of a column, with its categories in their order."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return f"categories {column.dtype.ordered} {list(column.dtype.categories)!r}"
-    return "number" if pd.api.types.is_numeric_dtype(column.dtype) else str(column.dtype)
+    kind = column_kind(column)
+    return "number" if kind in NUMBERS else kind
 
 
 def _added(counts: Sequence[dict[str, int]]) -> dict[str, int]:

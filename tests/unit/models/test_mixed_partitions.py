@@ -404,3 +404,33 @@ class TestRefusals:
             jc.RowPartitions(tmp_path / "nothing", by="citizen_id")
         with pytest.raises(SpecError, match="compute="):
             jc.fit_mixed("hours ~ x + (1 | citizen_id)", frame, compute=InProcess())
+
+
+def test_columns_keep_their_kind_where_a_partition_has_missing_values_or_few_levels(tmp_path):
+    """True/false, whole numbers and ordered categories that look different in some of the files."""
+    rng = np.random.default_rng(2)
+    n = 600
+    rows = pd.DataFrame({"citizen": np.arange(n) // 4, "x": rng.normal(size=n)})
+    rows["flag"] = pd.Series(rng.random(n) < 0.5, dtype=object)
+    rows["code"] = pd.Series(rng.integers(1, 4, n), dtype=float)
+    answer = rng.integers(0, 4, n)
+    answer[:200] = np.minimum(answer[:200], 1)
+    rows["answer"] = pd.Categorical.from_codes(answer, ["never", "rarely", "often", "always"], ordered=True)
+    rows.loc[200:220, ["flag", "code"]] = None
+    files = [tmp_path / f"{k}.parquet" for k in range(3)]
+    for k, file in enumerate(files):
+        part = rows[k * 200 : (k + 1) * 200]
+        if k != 1:
+            part = part.astype({"flag": bool, "code": int})
+        part.to_parquet(file)
+    formula = "answer ~ x + flag + C(code) + (1 | citizen)"
+    fit = jc.fit_mixed(formula, jc.RowPartitions(files, by="citizen"), family="ordinal")
+    assert_same(fit, jc.fit_mixed(formula, rows, family="ordinal"))
+    assert fit.spec["levels"] == ["never", "rarely", "often", "always"]
+    rows.drop(columns=["flag", "code"]).to_parquet(tmp_path / "groups.parquet", row_group_size=100)
+    formula = "answer ~ x + (1 | citizen)"
+    grouped = jc.RowPartitions(tmp_path / "groups.parquet", by="citizen")
+    assert len(grouped) == 6
+    assert_same(
+        jc.fit_mixed(formula, grouped, family="ordinal"), jc.fit_mixed(formula, rows, family="ordinal")
+    )
