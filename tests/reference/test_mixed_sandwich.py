@@ -186,11 +186,29 @@ def test_crossed_groups_are_refused_with_the_reason():
         fit.with_vcov(Cluster("g"))
 
 
-def test_several_dimensions_of_which_one_holds_all_groups():
+def test_a_second_dimension_that_cuts_groups_is_for_linear_models():
+    """The score of a group has no parts that belong to its rows, unless the model is linear."""
     data = _nested_data().assign(t=lambda d: np.arange(len(d)) % 7)
     fit = fit_mixed("binomial ~ x + (1 | c) + (1 | g)", data, family="binomial")
-    made = fit.with_vcov(Cluster("c", "t"))
-    assert np.isfinite(made.std_errors).all()
+    with pytest.raises(DesignError, match=r"Use Cluster\('c'\)"):
+        fit.with_vcov(Cluster("c", "t"))
+
+
+@pytest.mark.parametrize("random", ["(1 | c)", "(1 | c) + (1 | g)", "(1 + x | c)"])
+def test_two_way_clusters_of_a_linear_model_are_of_rows_of_the_weighted_covariates(random):
+    """Meat of rows of V^-1 X times the residual of the fixed part, V from dense algebra."""
+    data = _nested_data().assign(y=lambda d: d["poisson"] + 0.5 * d["z"])
+    fit = fit_mixed(f"y ~ x + {random}", data)
+    X = np.column_stack([np.ones(len(data)), data["x"]])
+    V = fit.statistics["sigma"] ** 2 * np.eye(len(data))
+    for term in fit.structure:
+        Z = np.column_stack([np.ones(len(data)), data["x"]][: len(term.columns)])
+        L = fit.statistics["sigma"] * Z @ term.relative_factor()
+        same = data[term.group].to_numpy()[:, None] == data[term.group].to_numpy()
+        V += (L @ L.T) * same
+    residual = data["y"].to_numpy() - X @ fit.params.to_numpy()
+    expected = np.linalg.solve(V, X) * residual[:, None]
+    np.testing.assert_allclose(fit.rows.row_scores, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_variance_at_zero_takes_no_part():

@@ -16,8 +16,9 @@ from jobchance.compute.in_process import choose_compute
 from jobchance.compute.tasks import TaskFailure
 from jobchance.errors import EstimationError, SpecError
 from jobchance.inference.parameters import values_of
-from jobchance.inference.refit import MixedModel, rebuild
+from jobchance.inference.refit import rebuild, refitted
 from jobchance.inference.simulated import check_drawable, draw_outcome
+from jobchance.models.mixed_model import MixedModel
 from jobchance.results.fit import Fit
 
 Statistic = Callable[[Fit], Mapping[str, float]]
@@ -172,7 +173,7 @@ def _one_draw(
     model: MixedModel, fit: Fit, statistic: Statistic, task: int, rng: np.random.Generator
 ) -> list[float] | str:
     """Statistics of one simulated data set."""
-    again = model.fit(draw_outcome(model, fit, rng))
+    again = refitted(model, draw_outcome(model, fit, rng))
     return list(statistic(again).values()) if again.converged else NOT_CONVERGED
 
 

@@ -15,8 +15,9 @@ from jobchance.compute.in_process import choose_compute
 from jobchance.inference.bootstrap import NOT_CONVERGED, check_draws, sorted_out
 from jobchance.inference.compare import likelihood_ratio
 from jobchance.inference.nesting import step_between
-from jobchance.inference.refit import MixedModel, rebuild
+from jobchance.inference.refit import rebuild, refitted
 from jobchance.inference.simulated import check_drawable, draw_outcome
+from jobchance.models.mixed_model import MixedModel
 from jobchance.results.fit import Fit
 
 
@@ -115,5 +116,5 @@ def _one_ratio(
 ) -> float | str:
     """Likelihood ratio of one simulated data set."""
     y = draw_outcome(models[0], fit, rng)
-    small, large = (model.fit(y) for model in models)
+    small, large = (refitted(model, y) for model in models)
     return likelihood_ratio(small, large) if small.converged and large.converged else NOT_CONVERGED

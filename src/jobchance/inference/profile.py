@@ -16,7 +16,8 @@ from jobchance.compute.in_process import choose_compute
 from jobchance.compute.tasks import TaskFailure
 from jobchance.errors import EstimationError, SpecError
 from jobchance.inference.parameters import Parameter, joint_theta, n_theta, parameters_of, values_of
-from jobchance.inference.refit import MixedModel, rebuild
+from jobchance.inference.refit import rebuild, refitted
+from jobchance.models.mixed_model import MixedModel
 from jobchance.numerics.mixed.estimate_laplace import threshold_basis
 from jobchance.numerics.mixed.families import family_code
 from jobchance.numerics.mixed.profile import Limits, profile_limits
@@ -90,7 +91,7 @@ def profile_intervals(
     if not 0 < level < 1:
         raise SpecError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
     model = rebuild(fit, data, "profile_intervals", method="ml")
-    best = model.fit(model.y) if fit.spec["method"] == "reml" else fit
+    best = refitted(model, model.y) if fit.spec["method"] == "reml" else fit
     if not best.converged:
         raise EstimationError(
             "profile_intervals needs a fit that converged; this one says: " + best.remarks[0]

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
-from jobchance.inference.refit import MixedModel, n_thresholds, rebuild
+from jobchance.inference.refit import n_thresholds, rebuild
+from jobchance.models.mixed_model import MixedModel
 from jobchance.numerics.links import get_link
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Floats

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from jobchance.compute.base import Compute
-from jobchance.design.build import build_design
 from jobchance.errors import SpecError
-from jobchance.models.mixed_estimate import estimate_mixed
-from jobchance.models.mixed_input import (
-    check_design,
-    check_options,
-    fixed_columns,
-    gather_terms,
-    offsets,
-    prior_weights,
-)
+from jobchance.models.mixed_model import OUTCOMES, build_model
+from jobchance.models.mixed_options import check_options
 from jobchance.models.mixed_partitioned import fit_partitions
-from jobchance.models.mixed_result import MixedContext, assemble, collinear_terms
 from jobchance.models.partitions import RowPartitions
 from jobchance.models.partitions_survey import Question
 from jobchance.results.fit import Fit
-from jobchance.results.parts import Sample
-
-_OUTCOMES = {"gaussian": "numeric", "binomial": "binomial", "poisson": "numeric", "ordinal": "ordinal"}
 
 
 def fit_mixed(
@@ -121,47 +108,9 @@ def fit_mixed(
     """
     options = check_options(family=family, link=link, method=method, n_quad=n_quad, thresholds=thresholds)
     if isinstance(data, RowPartitions):
-        question = Question(formula, weights, offset, _OUTCOMES[options.family], data.by)
+        question = Question(formula, weights, offset, OUTCOMES[options.family], data.by)
         return fit_partitions(question, data, options, compute)
     if compute is not None:
         raise SpecError("compute= serves data in partitions: give RowPartitions, or leave it out.")
-    design = build_design(
-        formula,
-        data,
-        weights=weights,
-        offset=offset,
-        outcome=_OUTCOMES[options.family],
-        allow_offset=True,
-    )
-    check_design(design, options)
-    layout, X = fixed_columns(design, options)
-    terms, factors = gather_terms(design.random)
-    y, w = np.ascontiguousarray(design.outcome, dtype=float), prior_weights(design)
-    estimate = estimate_mixed(
-        factors,
-        X,
-        y,
-        w=w,
-        offset=offsets(design),
-        options=options,
-        names=layout.columns,
-        n_levels=len(design.outcome_levels or ()) if options.family == "ordinal" else 0,
-    )
-    return assemble(
-        estimate,
-        terms,
-        names=layout.columns,
-        rows=(data, design.used),
-        outcome=y,
-        context=MixedContext(
-            outcome=design.outcome_name,
-            formula=design.formula.text,
-            options=options,
-            sample=Sample(len(y), design.groups, design.dropped, 0, collinear_terms(design)),
-            predictor=layout,
-            levels=design.outcome_levels,
-            weights=weights,
-            offset=offset,
-            notes=design.notes,
-        ),
-    )
+    model = build_model(formula, data, options, weights=weights, offset=offset)
+    return model.fit(model.y, data)

@@ -10,23 +10,10 @@ import numpy as np
 from jobchance.design.build import Design, RandomBlock
 from jobchance.design.formula import INTERCEPT
 from jobchance.design.layout import Layout
-from jobchance.models.mixed_checks import check_design
-from jobchance.models.mixed_options import MixedOptions, check_options
+from jobchance.models.mixed_options import MixedOptions
 from jobchance.models.panel_data import narrowed
 from jobchance.numerics.mixed.problem import Factor
-from jobchance.results.parts import Codes, Floats
-
-__all__ = [
-    "MixedOptions",
-    "Term",
-    "check_design",
-    "check_options",
-    "fixed_columns",
-    "gather_terms",
-    "group_codes_of",
-    "offsets",
-    "prior_weights",
-]
+from jobchance.results.parts import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +91,3 @@ def prior_weights(design: Design) -> Floats:
 def offsets(design: Design) -> Floats:
     """Offset by row, 0 where none was given."""
     return np.zeros(len(design.outcome)) if design.offset is None else np.ascontiguousarray(design.offset)
-
-
-def group_codes_of(design: Design) -> dict[str, Codes]:
-    """Level of each row by grouping."""
-    return {block.group: block.codes for block in design.random}

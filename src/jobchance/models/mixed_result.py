@@ -14,7 +14,8 @@ from jobchance.design.build import Design
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import EstimationError
 from jobchance.models.mixed_estimate import endless
-from jobchance.models.mixed_input import MixedOptions, Term
+from jobchance.models.mixed_input import Term
+from jobchance.models.mixed_options import MixedOptions
 from jobchance.numerics.links import get_link
 from jobchance.numerics.mixed.estimate import MixedEstimate
 from jobchance.results.covariance import covariance

@@ -13,12 +13,13 @@ from jobchance.design.build import RandomBlock
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import DesignError
 from jobchance.models import panel_estimators as estimators
-from jobchance.models.mixed_input import check_options, gather_terms
+from jobchance.models.mixed_estimate import estimate_mixed
+from jobchance.models.mixed_input import gather_terms
+from jobchance.models.mixed_options import check_options
 from jobchance.models.mixed_result import MixedContext, assemble, collinear_terms
 from jobchance.models.panel_data import PanelRows, check_absorb, narrowed, read_panel
 from jobchance.models.panel_estimators import Regression, VarianceParts
 from jobchance.numerics.demean import group_means
-from jobchance.numerics.mixed.estimate_linear import estimate_linear
 from jobchance.options import check_option
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
@@ -209,8 +210,18 @@ def _hybrid(panel: PanelRows, vcov: Vcov) -> Fit:
     ones, layout = np.ones((len(X), 1)), narrowed(design.layout, (INTERCEPT,))
     block = RandomBlock(panel.entity, panel.entity_codes, panel.levels, ones, layout, correlated=True)
     terms, factors = gather_terms([block])
+    options = check_options(family="gaussian", link=None, method="reml", n_quad=1, thresholds="free")
+    estimate = estimate_mixed(
+        factors,
+        X,
+        panel.y,
+        w=np.ones(len(X)),
+        offset=np.zeros(len(X)),
+        options=options,
+        names=names,
+    )
     made = assemble(
-        estimate_linear(factors, X, panel.y, w=np.ones(len(X)), offset=np.zeros(len(X)), restricted=True),
+        estimate,
         terms,
         names=names,
         rows=(panel.frame, panel.used),
@@ -218,7 +229,7 @@ def _hybrid(panel: PanelRows, vcov: Vcov) -> Fit:
         context=MixedContext(
             outcome=design.outcome_name,
             formula=design.formula.text,
-            options=check_options(family="gaussian", link=None, method="reml", n_quad=1, thresholds="free"),
+            options=options,
             sample=Sample(len(panel.y), panel.group_counts, panel.dropped, 0, collinear_terms(design)),
             predictor=None,
             model="hybrid (within and between, REML)",

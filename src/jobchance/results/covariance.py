@@ -102,8 +102,8 @@ def _check_bound(rows: Rows, vcov: Cluster, codes: list[Codes]) -> None:
     )
     raise DesignError(
         f"Clustered standard errors are not defined here: the random effects of {', '.join(spread)} are "
-        f"spread over several clusters of {', '.join(vcov.columns)}, so rows of different clusters depend on each "
-        f"other. {advice}"
+        f"spread over several clusters of {', '.join(vcov.columns)}, so rows of different clusters "
+        f"depend on each other. {advice}"
     )
 
 

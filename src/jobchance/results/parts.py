@@ -178,7 +178,7 @@ class JointCovariance:
     Parameters
     ----------
     names : tuple of str
-        Theta of every term (`theta[citizen_id.1]`, ...), `log(sigma)` of a linear model, then the fit's terms.
+        Theta of every term (`theta[citizen_id.1]`, ...), `log(sigma)` if linear, then the fit's terms.
     estimates : array (k,)
         In that order.
     covariance : array (k, k)

@@ -30,8 +30,8 @@ ZERO = 1e-5
 NEAR = 1e-6
 START = 0.5
 APPROACHES = 2
-# The Hessian is measured where this little decrease is left, and holds within so many standard errors: they are
-# right to 1e-4 only this close to the optimum.
+# The Hessian is measured where this little decrease is left, and holds within so many standard errors: those
+# are right to 1e-4 only this close to the optimum.
 SWITCH = 1e-8
 REACH = 1e-4
 
@@ -135,8 +135,8 @@ class Approach:
     """Start of the search near the optimum, by Schall's fixed point (1991, Biometrika 78, 719-727).
 
     With d effective levels, theta^2 is multiplied by u'u / (sigma^2 d) = 1 - theta g / (2 d). Only diagonals
-    move. `theta` is the start, `scale` about the standard errors there: theta / sqrt(2 d share) with the share
-    d / levels.
+    move. `theta` is the start, `scale` about the standard errors there: theta / sqrt(2 d share) with the
+    share d / levels.
 
     Parameters
     ----------

@@ -233,8 +233,8 @@ def _uncertainty(
 ) -> tuple[Floats, Floats]:
     """Covariance of (theta', log sigma), and the derivatives (k + 1, p, p) of cov(beta) / sigma^2 by them.
 
-    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s are
-    4 df and -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
+    With s = log sigma the criterion is L(theta) + 2 df s + pw(theta) exp(-2s): its second derivatives by s
+    are 4 df and -2 pw_theta / sigma^2, and the Hessian of the search is that with s profiled out.
     """
     k, p = len(fixed), problem.p
     slope, change = np.zeros(k), np.zeros((k + 1, p, p))
