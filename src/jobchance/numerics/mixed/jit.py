@@ -11,5 +11,13 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
 def njit(kernel: Kernel) -> Kernel:
-    """Compile a kernel at its first call; the type checker goes on seeing the plain function."""
-    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(kernel))
+    """Compile a kernel at its first call; the type checker goes on seeing the plain function.
+
+    Machine code is kept in numba's cache, beside the package or in the user's cache folder. Where neither can
+    be written to, kernels are compiled anew in every session.
+    """
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return cast(Kernel, numba.njit(cache=True, **options)(kernel))
+    except RuntimeError:  # no place for a cache
+        return cast(Kernel, numba.njit(**options)(kernel))

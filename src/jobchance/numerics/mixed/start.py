@@ -64,7 +64,8 @@ class StartBlock(LaplaceBlock):
         X, y = self._independent(cut)
         r, W = np.zeros(len(y)), np.zeros(len(y))
         loglik = families.fused(family, self.offset + X @ beta, y, self.w, np.zeros(0), r, W)
-        return StartSums(float(loglik), X.T @ r, (X * W[:, None]).T @ X)
+        with np.errstate(all="ignore"):  # a step too far: its log-likelihood says so
+            return StartSums(float(loglik), X.T @ r, (X * W[:, None]).T @ X)
 
     def _independent(self, cut: float | None) -> tuple[Floats, Floats]:
         """Columns and outcome."""
