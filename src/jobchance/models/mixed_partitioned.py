@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, cast, overload
+from typing import Literal, cast, overload
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from jobchance.compute.base import Compute
 from jobchance.compute.blocks import BlockLost
 from jobchance.compute.in_process import InProcess, choose_compute
 from jobchance.design.formula import INTERCEPT
-from jobchance.design.layout import make_layout
+from jobchance.design.layout import Layout, make_layout
 from jobchance.errors import EstimationError, SpecError
 from jobchance.models.mixed_estimate import VANISHED, endless
 from jobchance.models.mixed_input import Term, gather_terms
@@ -27,7 +27,7 @@ from jobchance.models.mixed_options import MixedOptions
 from jobchance.models.mixed_result import MixedContext, assemble
 from jobchance.models.panel_data import narrowed
 from jobchance.models.partitions import RowPartitions
-from jobchance.models.partitions_blocks import BlockPlan, build_held
+from jobchance.models.partitions_blocks import BlockPlan, LaplaceScale, build_held
 from jobchance.models.partitions_rows import Facts, LocalPlan, local_facts
 from jobchance.models.partitions_survey import Question, Whole, join_surveys, survey
 from jobchance.models.partitions_whole import check_whole, join_facts, kept_columns, units_of
@@ -68,12 +68,27 @@ def fit_partitions(
     seen = whole.template.layout
     everything = make_layout(seen.formula, seen.codings, seen.full, None)
     local = LocalPlan(question, options, whole.rows, everything, whole.first)
-    mine = [factors[i] for i in order]
-    met = needs_codes([f.n_levels for f in mine], [f.template.m for f in mine])
+    met = needs_codes([factors[i].n_levels for i in order], [factors[i].template.m for i in order])
     facts = join_facts(place.map(partial(local_facts, local, met), data.parts))
     layout, collinear = kept_columns(everything, facts)
     check_whole(whole, facts, options, len(layout.columns))
-    if options.family == "ordinal":
+    plan = _plan_blocks(local, layout, facts, factors, order, data.effects)
+    with one_thread(), _open_pool(place, plan, data) as (pool, texts):
+        estimate = _solve(pool, plan, factors, facts)
+        named = _described(terms, texts(), facts)
+    return _dress(estimate, named, plan, whole, facts, collinear)
+
+
+def _plan_blocks(
+    local: LocalPlan,
+    layout: Layout,
+    facts: Facts,
+    factors: Sequence[Factor],
+    order: Sequence[int],
+    effects: bool,
+) -> BlockPlan:
+    """What every partition needs to build its blocks."""
+    if local.options.family == "ordinal":
         layout = narrowed(layout, tuple(name for name in layout.columns if name != INTERCEPT))
     arrangement = arrange(
         factors,
@@ -82,50 +97,40 @@ def fit_partitions(
         grams=[R.T @ R / facts.n for R in facts.effects],
         simple=facts.simple,
     )
-    plan = BlockPlan(
-        replace(local, layout=layout), arrangement, units_of(facts, everything, layout, options), data.effects
-    )
-    with one_thread(), _open_pool(place, plan, data) as (pool, texts):
-        try:
-            estimate = _solve(pool, plan, factors, facts)
-        except (OutOfDomain, np.linalg.LinAlgError) as error:
-            raise EstimationError(
-                "The likelihood cannot be computed where the search starts: rescale the offset, counts, "
-                "trials or "
-                "weights, or leave out rows where they are extreme."
-            ) from error
-        named = _described(terms, texts(), facts)
-    if estimate.sigma is not None and estimate.sigma <= PERFECT * facts.largest:
-        raise EstimationError(
-            "Covariates or random effects determine the outcome but for rounding: no residual variance is "
-            "left."
-        )
-    template = whole.template
+    units = units_of(facts, local.layout, layout, local.options)
+    return BlockPlan(replace(local, layout=layout), arrangement, units, effects)
+
+
+def _dress(
+    estimate: MixedEstimate,
+    terms: Sequence[Term],
+    plan: BlockPlan,
+    whole: Whole,
+    facts: Facts,
+    collinear: Sequence[str],
+) -> Fit:
+    """The numbers as a `Fit` without rows."""
+    template, local = whole.template, plan.local
+    gone = tuple(f"{name} (earlier columns determine it)" for name in collinear)
     fit = assemble(
         estimate,
-        named,
-        names=layout.columns,
+        terms,
+        names=local.layout.columns,
         rows=(pd.DataFrame(), np.zeros(0, dtype=np.int64)),
         outcome=np.zeros(0),
         context=MixedContext(
             outcome=template.outcome_name,
             formula=template.formula.text,
-            options=options,
-            sample=Sample(
-                facts.n,
-                whole.levels,
-                whole.dropped,
-                0,
-                tuple(f"{name} (earlier columns determine it)" for name in collinear),
-            ),
-            predictor=layout,
+            options=local.options,
+            sample=Sample(facts.n, whole.levels, whole.dropped, 0, gone),
+            predictor=local.layout,
             levels=template.outcome_levels,
-            weights=question.weights,
-            offset=question.offset,
+            weights=local.question.weights,
+            offset=local.question.offset,
             notes=template.notes,
         ),
     )
-    kept = tuple(part for part in fit.random if data.effects or part.group not in whole.first)
+    kept = tuple(part for part in fit.random if plan.effects or part.group not in whole.first)
     return replace(fit, rows=None, random=kept)
 
 
@@ -188,23 +193,55 @@ def _open_pool(
 
 
 def _solve(pool: Pool, plan: BlockPlan, factors: Sequence[Factor], facts: Facts) -> MixedEstimate:
-    """Search, and what follows from the optimum."""
-    arrangement, units, options = plan.arrangement, plan.units, plan.local.options
-    problem: Any
-    if isinstance(units, LinearUnits):
-        problem = RemoteLinearProblem(
-            pool,
-            arrangement.partition.layout,
-            arrangement.slots,
-            arrangement.templates,
-            restricted=options.method == "reml",
+    """Search, and what follows from the optimum.
+
+    Raises
+    ------
+    EstimationError
+        The likelihood has no maximum or cannot be computed.
+    """
+    try:
+        if isinstance(plan.units, LinearUnits):
+            return _solve_linear(pool, plan, plan.units, factors, facts)
+        return _solve_laplace(pool, plan, plan.units, factors, facts)
+    except (OutOfDomain, np.linalg.LinAlgError) as error:
+        raise EstimationError(
+            "The likelihood cannot be computed where the search starts: rescale the offset, counts, trials "
+            "or weights, or leave out rows where they are extreme."
+        ) from error
+
+
+def _solve_linear(
+    pool: Pool, plan: BlockPlan, units: LinearUnits, factors: Sequence[Factor], facts: Facts
+) -> MixedEstimate:
+    """Estimates of a linear model."""
+    arrangement = plan.arrangement
+    problem = RemoteLinearProblem(
+        pool,
+        arrangement.partition.layout,
+        arrangement.slots,
+        arrangement.templates,
+        restricted=plan.local.options.method == "reml",
+    )
+    made = solve_linear(problem, arrangement, factors, units)[0]
+    if made.runaway or (made.sigma or 0.0) <= PERFECT * facts.largest:
+        raise EstimationError(
+            "Covariates or random effects determine the outcome but for rounding: no residual variance is "
+            "left."
         )
-        return solve_linear(problem, arrangement, factors, units)[0]
+    return made
+
+
+def _solve_laplace(
+    pool: Pool, plan: BlockPlan, units: LaplaceScale, factors: Sequence[Factor], facts: Facts
+) -> MixedEstimate:
+    """Estimates of other models, with what coefficients carried of the offset put back."""
+    arrangement, options = plan.arrangement, plan.local.options
     problem = RemoteLaplaceProblem(
         pool, arrangement.partition.layout, arrangement.slots, arrangement.templates
     )
-    ordinal = options.family == "ordinal"
     kind = cast(Literal["free", "symmetric", "equidistant"], options.thresholds)
+    ordinal = options.family == "ordinal"
     J = threshold_basis(int(facts.highest), kind) if ordinal else np.zeros((0, 0))
     code = families.family_code(options.family, options.link)
     search = LaplaceUnits(code, J, units.K, units.centre, facts.n, facts.constant, lambda: False)
