@@ -12,7 +12,7 @@ from jobchance.models.mixed_model import OUTCOMES, build_model
 from jobchance.models.mixed_options import check_options
 from jobchance.models.mixed_partitioned import fit_partitions
 from jobchance.models.partitions import RowPartitions
-from jobchance.models.partitions_survey import Question
+from jobchance.models.partitions_question import Question
 from jobchance.results.fit import Fit
 
 

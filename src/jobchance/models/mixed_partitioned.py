@@ -28,8 +28,9 @@ from jobchance.models.mixed_result import MixedContext, assemble
 from jobchance.models.panel_data import narrowed
 from jobchance.models.partitions import RowPartitions
 from jobchance.models.partitions_blocks import BlockPlan, LaplaceScale, build_held
+from jobchance.models.partitions_question import Question
 from jobchance.models.partitions_rows import Facts, LocalPlan, local_facts
-from jobchance.models.partitions_survey import Question, Whole, join_surveys, survey
+from jobchance.models.partitions_survey import Whole, join_surveys, survey
 from jobchance.models.partitions_whole import check_whole, join_facts, kept_columns, units_of
 from jobchance.numerics.mixed import families
 from jobchance.numerics.mixed.estimate import MixedEstimate

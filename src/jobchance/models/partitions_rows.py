@@ -15,7 +15,8 @@ from jobchance.errors import JobchanceError
 from jobchance.models.mixed_input import gather_terms, offsets, prior_weights
 from jobchance.models.mixed_options import MixedOptions
 from jobchance.models.partitions import Part, read_part
-from jobchance.models.partitions_survey import Question, build_on
+from jobchance.models.partitions_question import Question
+from jobchance.models.partitions_survey import build_on
 from jobchance.numerics.mixed import families
 from jobchance.numerics.mixed.problem import Factor
 from jobchance.numerics.mixed.remote_moments import triangle

@@ -153,6 +153,8 @@ def _scaling(gram: Floats, sizes: tuple[int, ...]) -> Floats:
     for size in sizes:
         own = gram[at : at + size, at : at + size]
         length = np.sqrt(np.diag(own))
+        if not (length > 0).all():
+            raise EstimationError("A random effect is 0 in all rows: leave it out.")
         flipped = (own / np.outer(length, length))[::-1, ::-1]
         try:
             L = linalg.cholesky(flipped, lower=True).T[::-1, ::-1]
