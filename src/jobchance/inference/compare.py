@@ -23,15 +23,13 @@ def compare_fits(small: Fit, large: Fit, *, boundary: str = "auto") -> pd.DataFr
     Where the smaller model sets variances to zero, the edge of what they can be, LR is not chi-squared but a
     mixture of such distributions; the ordinary p-value would be about twice too large for one variance.
 
-    ============================================  ==========================================================
-    variances that the larger model adds          reference distribution, on top of other parameters
-    ============================================  ==========================================================
-    one                                           :math:`\frac12\chi^2_0 + \frac12\chi^2_1`
-    one, with q covariances (a random slope)      :math:`\frac12\chi^2_q + \frac12\chi^2_{q+1}`
-    several that are independent                  their binomial mixture; exact for an information matrix
-                                                  that is diagonal, else an approximation
-    several correlated effects in one step        :math:`\chi^2` with all parameters: an upper bound of p
-    ============================================  ==========================================================
+    The reference by what the larger model adds, beside other parameters (df of the chi-squared grow by these):
+
+    - one variance: 1/2 chi2(0) + 1/2 chi2(1);
+    - one variance with q covariances (a random slope): 1/2 chi2(q) + 1/2 chi2(q + 1);
+    - several independent variances: their binomial mixture, exact for an information matrix that is diagonal,
+      else an approximation;
+    - several correlated effects in one step: chi2 with all parameters, an upper bound of p.
 
     Parameters
     ----------
