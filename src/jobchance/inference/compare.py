@@ -23,12 +23,12 @@ def compare_fits(small: Fit, large: Fit, *, boundary: str = "auto") -> pd.DataFr
     Where the smaller model sets variances to zero, the edge of what they can be, LR is not chi-squared but a
     mixture of such distributions; the ordinary p-value would be about twice too large for one variance.
 
-    The reference by what the larger model adds, beside other parameters (df of the chi-squared grow by these):
+    The reference by what the larger model adds (other parameters add to the degrees of freedom):
 
     - one variance: 1/2 chi2(0) + 1/2 chi2(1);
     - one variance with q covariances (a random slope): 1/2 chi2(q) + 1/2 chi2(q + 1);
-    - several independent variances: their binomial mixture, exact for an information matrix that is diagonal,
-      else an approximation;
+    - several independent variances: their binomial mixture, exact for a diagonal information matrix, else an
+      approximation;
     - several correlated effects in one step: chi2 with all parameters, an upper bound of p.
 
     Parameters

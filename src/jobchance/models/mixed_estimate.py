@@ -11,6 +11,7 @@ from typing import Literal, cast
 
 import numpy as np
 
+from jobchance.compute.threads import one_thread
 from jobchance.errors import DesignError, EstimationError
 from jobchance.models.mixed_options import MixedOptions
 from jobchance.numerics.mixed import families
@@ -19,7 +20,6 @@ from jobchance.numerics.mixed.estimate_laplace import estimate_laplace
 from jobchance.numerics.mixed.estimate_linear import estimate_linear
 from jobchance.numerics.mixed.problem import Factor
 from jobchance.numerics.mixed.search import OutOfDomain
-from jobchance.numerics.mixed.threads import one_thread
 from jobchance.numerics.separation import find_separation
 from jobchance.results.parts import Floats
 
@@ -72,7 +72,7 @@ def estimate_mixed(
         computed.
     """
     try:
-        with one_thread():
+        with one_thread:
             if options.family == "gaussian":
                 return _estimate_linear(factors, X, y, w=w, offset=offset, options=options)
             made = _estimate_laplace(factors, X, y, w, offset, options, n_levels)

@@ -18,6 +18,7 @@ import pandas as pd
 from jobchance.compute.base import Compute
 from jobchance.compute.blocks import BlockLost
 from jobchance.compute.in_process import InProcess, choose_compute
+from jobchance.compute.threads import one_thread
 from jobchance.design.formula import INTERCEPT
 from jobchance.design.layout import Layout, make_layout
 from jobchance.errors import EstimationError, SpecError
@@ -47,7 +48,6 @@ from jobchance.numerics.mixed.remote import (
     least_information,
 )
 from jobchance.numerics.mixed.search import OutOfDomain
-from jobchance.numerics.mixed.threads import one_thread
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Sample
 
@@ -74,7 +74,7 @@ def fit_partitions(
     layout, collinear = kept_columns(everything, facts)
     check_whole(whole, facts, options, len(layout.columns))
     plan = _plan_blocks(local, layout, facts, factors, order, data.effects)
-    with one_thread(), _open_pool(place, plan, data) as (pool, texts):
+    with one_thread, _open_pool(place, plan, data) as (pool, texts):
         estimate = _solve(pool, plan, factors, facts)
         named = _described(terms, texts(), facts)
     return _dress(estimate, named, plan, whole, facts, collinear)

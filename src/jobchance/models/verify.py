@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from jobchance.compute.threads import one_thread
 from jobchance.design.build import Design, build_design
 from jobchance.design.layout import Layout
 from jobchance.errors import SpecError
@@ -16,7 +17,6 @@ from jobchance.numerics.irls import loglikelihood
 from jobchance.numerics.links import get_link
 from jobchance.numerics.mixed.criterion import Criterion, laplace_criterion, linear_criterion
 from jobchance.numerics.mixed.families import family_code
-from jobchance.numerics.mixed.threads import one_thread
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Codes, Floats
 from jobchance.results.prediction import n_thresholds
@@ -124,7 +124,7 @@ def _criterion(fit: Fit, design: Design, X: Floats) -> Criterion:
         raise SpecError("The fit holds no joint covariance, in which distances are measured: fit it again.")
     y, w, cuts = np.ascontiguousarray(design.outcome), prior_weights(design), n_thresholds(fit)
     k, spec = sum(map(len, theta)), fit.spec
-    with one_thread():
+    with one_thread:
         if spec["family"] == "gaussian":
             return linear_criterion(
                 factors,
