@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jobchance.numerics.mixed.relative import Template
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
@@ -154,21 +156,11 @@ class RandomStructure:
     @property
     def places(self) -> tuple[Codes, Codes]:
         """Row and column of Lambda of every element of theta."""
-        rows: list[int] = []
-        columns: list[int] = []
-        start = 0
-        for size in self.sizes:
-            for column in range(size):
-                rows += range(start + column, start + size)
-                columns += [start + column] * (size - column)
-            start += size
-        return np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64)
+        return Template(self.sizes).places
 
     def relative_factor(self) -> Floats:
         """Lambda (m, m)."""
-        made = np.zeros((len(self.columns), len(self.columns)))
-        made[self.places] = self.theta
-        return made
+        return Template(self.sizes).factor(np.array(self.theta))
 
 
 @dataclass(frozen=True, eq=False)
