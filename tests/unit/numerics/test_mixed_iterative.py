@@ -1,6 +1,5 @@
 """The iterative mode against exact factorisation: its error must be as small as it says."""
 
-
 import numpy as np
 import pytest
 
