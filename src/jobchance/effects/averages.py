@@ -231,10 +231,14 @@ def standard_error(question: Question, gradient: Floats) -> float:
 
 
 def degrees_of_freedom(question: Question, gradient: Floats) -> float:
-    """Degrees of freedom of the reference distribution: the smallest of the terms involved."""
+    """Degrees of freedom: harmonic mean of those of the terms, weighted by their shares of the variance.
+
+    The share of term j is |g_j (V g)_j|. Terms with equal degrees of freedom give exactly these.
+    """
     df = question.fit.df.to_numpy()
-    involved = gradient[question.n_theta :] != 0
-    return float(df[involved].min() if involved.any() else df.min())
+    share = np.abs(gradient * (question.covariance @ gradient))[question.n_theta :]
+    loss = float(np.sum(share / df))
+    return float(share.sum()) / loss if loss > 0 else float(df.min())
 
 
 def critical_value(df: float, level: float) -> float:

@@ -126,8 +126,8 @@ def comparisons(
         `relative_change` = compared / baseline - 1 with its interval (where both are positive);
         `odds_ratio` with its interval (logit fits); `N_rows`. Ordinal fits on the probability scale have a
         row per `level`. Behind a curved link `random_effects` says how they were treated, and which variance
-        parameters were held fixed at their boundary. In linear mixed models `df` is the smallest of the terms
-        involved.
+        parameters were held fixed at their boundary. `df` is the harmonic mean of the terms' degrees of
+        freedom, weighted by their shares of the variance.
 
     Raises
     ------
@@ -252,11 +252,10 @@ def _compare(question: Question, low: pd.DataFrame, high: pd.DataFrame, scale: s
 def _record(question: Question, pair: _Pair, scale: str, level: float) -> dict[str, object]:
     """All numbers of one contrast."""
     fit = question.fit
-    df = degrees_of_freedom(
-        question, np.abs(pair.high_gradient - pair.low_gradient) + np.abs(pair.log_odds_gradient)
-    )
+    change = pair.log_odds_gradient if scale == "odds_ratio" else pair.high_gradient - pair.low_gradient
+    df = degrees_of_freedom(question, change)
     reach = critical_value(df, level)
-    odds = _odds_ratio(question, pair, reach)
+    odds = _odds_ratio(question, pair, level)
     difference = pair.high - pair.low
     error = standard_error(question, pair.high_gradient - pair.low_gradient)
     estimate, low, high = difference, difference - reach * error, difference + reach * error
@@ -267,7 +266,7 @@ def _record(question: Question, pair: _Pair, scale: str, level: float) -> dict[s
         error, statistic = estimate * log_error, pair.log_odds / log_error if log_error > 0 else np.nan
     points = 100.0 if scale == "probability" else np.nan
     absolute = not fit.spec.get("absorbed")
-    relative = _relative(question, pair, reach) if absolute else (np.nan,) * 3
+    relative = _relative(question, pair, level) if absolute else (np.nan,) * 3
     return {
         "measure": _measure(fit, scale),
         "estimate": estimate,
@@ -294,20 +293,23 @@ def _measure(fit: Fit, scale: str) -> str:
     )
 
 
-def _odds_ratio(question: Question, pair: _Pair, reach: float) -> tuple[float, float, float]:
+def _odds_ratio(question: Question, pair: _Pair, level: float) -> tuple[float, float, float]:
     """Odds ratio and its interval, missing unless the link is logit."""
     if link_name(question.fit) != "logit":
         return np.nan, np.nan, np.nan
     error = standard_error(question, pair.log_odds_gradient)
+    reach = critical_value(degrees_of_freedom(question, pair.log_odds_gradient), level)
     low, middle, high = np.exp(pair.log_odds + reach * error * np.array([-1.0, 0.0, 1.0]))
     return float(middle), float(low), float(high)
 
 
-def _relative(question: Question, pair: _Pair, reach: float) -> tuple[float, float, float]:
+def _relative(question: Question, pair: _Pair, level: float) -> tuple[float, float, float]:
     """Relative change and its interval from the log of the ratio, missing unless both are positive."""
     if pair.low <= 0 or pair.high <= 0:
         return np.nan, np.nan, np.nan
     log_ratio = np.log(pair.high / pair.low)
-    error = standard_error(question, pair.high_gradient / pair.high - pair.low_gradient / pair.low)
+    gradient = pair.high_gradient / pair.high - pair.low_gradient / pair.low
+    error = standard_error(question, gradient)
+    reach = critical_value(degrees_of_freedom(question, gradient), level)
     low, middle, high = np.exp(log_ratio + reach * error * np.array([-1.0, 0.0, 1.0])) - 1
     return float(middle), float(low), float(high)

@@ -81,8 +81,8 @@ def predictions(
     DataFrame
         Columns of `at` and `by`, `level` (ordinal), then `estimate std_error df conf_low conf_high N_rows`,
         and `random_effects` behind a curved link: `"integrated"` or `"at zero"`, and which variance
-        parameters were held fixed at their boundary (singular fits). In linear mixed models `df` is the
-        smallest of the terms involved.
+        parameters were held fixed at their boundary (singular fits). `df` is the harmonic mean of the terms'
+        degrees of freedom, weighted by their shares of the variance.
 
     Raises
     ------

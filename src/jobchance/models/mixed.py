@@ -91,8 +91,10 @@ def fit_mixed(
 
     Notes
     -----
-    Linear models: t distribution with Satterthwaite's degrees of freedom; others: normal. Standard errors of
-    others come from the joint Hessian of all parameters, as in glmmTMB, clmm and Stata.
+    Tests and intervals use the t distribution with Satterthwaite's degrees of freedom, from derivatives of
+    the coefficients' covariance by the variances; glmer, clmm and Stata take the normal distribution where
+    the model is not linear. Standard errors of others than linear models come from the
+    joint Hessian of all parameters, as in glmmTMB, clmm and Stata.
 
     References
     ----------

@@ -171,13 +171,13 @@ def _rows(
         scores=estimate.scores,
         bread=estimate.covariance,
         model_cov=estimate.covariance,
-        df_resid=tuple(estimate.df.tolist()) if gaussian else math.inf,
+        df_resid=tuple(estimate.df.tolist()),
         k=len(estimate.coefficients),
         uses_t=gaussian,
         bound={term.block.group: term.block.codes for term in terms},
         model_label="from the model, variances taken as known; Satterthwaite's degrees of freedom"
         if gaussian
-        else "from the joint Hessian of all parameters",
+        else "from the joint Hessian of all parameters; Satterthwaite's degrees of freedom",
     )
 
 
@@ -278,7 +278,8 @@ def _conventions(options: MixedOptions) -> dict[str, str]:
         if options.n_quad == 1
         else f"adaptive Gauss-Hermite quadrature with {options.n_quad} points over the grouping with most "
         "levels, Laplace over the others",
-        "distribution": "normal",
+        "distribution": "t with Satterthwaite's degrees of freedom for the model's standard errors (R and "
+        "Stata take the normal, too narrow for what few groups carry), normal for clustered ones",
     }
     if options.family == "ordinal":
         made["sign"] = (

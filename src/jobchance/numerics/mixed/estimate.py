@@ -252,6 +252,24 @@ def covariance_of(hessian: Floats, fixed: Mask) -> Floats:
     return out
 
 
+def satterthwaite(variances: Callable[[Floats], Floats], theta: Floats, covariance: Floats) -> Floats:
+    """Degrees of freedom 2 v^2 / (g'Cg) of variances v that depend on theta', g their derivatives.
+
+    `covariance` (k, k) is that of theta', NaN where an element is on its boundary: it is then taken as known.
+    Forward differences of a hundredth of a standard error.
+    """
+    v = variances(theta)
+    free = np.flatnonzero(np.isfinite(np.diag(covariance)) & (np.diag(covariance) > 0))
+    slopes = np.zeros((len(free), len(v)))
+    for row, j in enumerate(free):
+        at = theta.copy()
+        at[j] += 0.01 * np.sqrt(covariance[j, j])
+        slopes[row] = (variances(at) - v) / (at[j] - theta[j])
+    noise = np.einsum("ki,kl,li->i", slopes, covariance[np.ix_(free, free)], slopes)
+    with np.errstate(divide="ignore"):
+        return np.where(noise > 0, np.maximum(2.0 * v**2 / noise, 1.0), np.inf)
+
+
 def user_theta(arrangement: Arrangement, theta: Floats) -> tuple[list[Floats], Floats]:
     """Theta of each factor in the order of the formula, and the matrix from theta' to all of it."""
     G = arrangement.theta_scaling

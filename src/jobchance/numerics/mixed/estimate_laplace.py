@@ -28,6 +28,7 @@ from jobchance.numerics.mixed.estimate import (
     covariance_of,
     level_shares,
     orthonormal,
+    satterthwaite,
     settle,
     singular_factors,
     start_theta,
@@ -222,11 +223,19 @@ def solve_laplace(
     k = len(start_theta(arrangement))
     theta, fixed, signs = settle(arrangement, found.x[:k])
     tau, beta = found.x[k : k + J.shape[1]], found.x[k + J.shape[1] :]
-    state = problem.evaluate(theta, J @ tau, beta)
     turn = np.concatenate([signs, np.ones(len(found.x) - k)])
     C = covariance_of(found.hessian * np.outer(turn, turn), fixed)
     thetas, G = user_theta(arrangement, theta)
-    A = linalg.block_diag(G, _coefficient_map(J, K, units.centre))
+    L = _coefficient_map(J, K, units.centre)
+    A = linalg.block_diag(G, L)
+
+    def variances(at: Floats) -> Floats:
+        """Variances of the coefficients with theta' held at `at`."""
+        problem.evaluate(at, J @ tau, beta)
+        return np.asarray(np.einsum("ia,ab,ib->i", L, linalg.inv(_information(problem, J)), L))
+
+    df = satterthwaite(variances, theta, C[:k, :k])
+    state = problem.evaluate(theta, J @ tau, beta)
     joint = _transformed(A, C)
     finished: list[Finished] = problem.pool.call("finish", problem.ur, problem.inverse)
     effects = effects_by_factor(
@@ -246,7 +255,7 @@ def solve_laplace(
         coefficients=coefficients,
         covariance=joint[len(G) :, len(G) :],
         joint=joint,
-        df=np.full(len(coefficients), np.inf),
+        df=df,
         criterion=-2 * loglik,
         loglik=loglik,
         modes=tuple(effects[i][0] for i in back),

@@ -41,7 +41,7 @@ from jobchance.numerics.mixed.search import Optimum, minimise
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-CENTRAL = 100_000
+CENTRAL = 10_000
 
 
 class LinearRows(LinearBlock):
@@ -137,9 +137,10 @@ def solve_linear(
     """Estimates without anything by row, and what the blocks know of their rows and levels."""
     K, unit, stretch = units.K, units.unit, units.stretch
     stretch = units.stretch
-    found = accepted(search_linear(problem, arrangement, factors))
+    objective = _objective(problem)
+    found = accepted(search_linear(problem, objective, arrangement, factors))
     theta, fixed, signs = settle(arrangement, found.x)
-    state = problem.evaluate(theta)
+    state: LinearState = objective(theta)[2]  # the blocks now stand at theta
     joint, df = _uncertainty(found, state, problem, fixed, signs)
     thetas, G = user_theta(arrangement, theta)
     finished: list[Finished] = problem.pool.call("finish", problem.Q, problem.xr, problem.inverse)
@@ -204,14 +205,20 @@ def weight_scale(X: Floats, y: Floats, w: Floats) -> float:
     return plain / weighted
 
 
-def search_linear(problem: LinearProblem, arrangement: Arrangement, factors: Sequence[Factor]) -> Optimum:
-    """Minimise the criterion over theta'."""
+def _objective(problem: LinearProblem) -> Remembered:
+    """Criterion, gradient and state as a function of theta'."""
 
     def evaluate(theta: Floats) -> tuple[float, Floats, LinearState]:
         state = problem.evaluate(theta)
         return state.value, state.gradient, state
 
-    objective = Remembered(evaluate)
+    return Remembered(evaluate)
+
+
+def search_linear(
+    problem: LinearProblem, objective: Remembered, arrangement: Arrangement, factors: Sequence[Factor]
+) -> Optimum:
+    """Minimise the criterion over theta'."""
     start = Approach(
         lambda theta: np.asarray(objective(theta)[1]),
         lambda: level_shares(problem, arrangement),
