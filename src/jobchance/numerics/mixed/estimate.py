@@ -256,15 +256,15 @@ def satterthwaite(variances: Callable[[Floats], Floats], theta: Floats, covarian
     """Degrees of freedom 2 v^2 / (g'Cg) of variances v that depend on theta', g their derivatives.
 
     `covariance` (k, k) is that of theta', NaN where an element is on its boundary: it is then taken as known.
-    Forward differences of a hundredth of a standard error.
+    Forward differences of a hundredth of a standard error; `variances` is asked at theta' last.
     """
-    v = variances(theta)
     free = np.flatnonzero(np.isfinite(np.diag(covariance)) & (np.diag(covariance) > 0))
-    slopes = np.zeros((len(free), len(v)))
-    for row, j in enumerate(free):
-        at = theta.copy()
-        at[j] += 0.01 * np.sqrt(covariance[j, j])
-        slopes[row] = (variances(at) - v) / (at[j] - theta[j])
+    steps = 0.01 * np.sqrt(np.diag(covariance)[free])
+    moved = [
+        variances(theta + step * (np.arange(len(theta)) == j)) for j, step in zip(free, steps, strict=True)
+    ]
+    v = variances(theta)
+    slopes = (np.array(moved).reshape(len(free), len(v)) - v) / steps[:, None]
     noise = np.einsum("ki,kl,li->i", slopes, covariance[np.ix_(free, free)], slopes)
     with np.errstate(divide="ignore"):
         return np.where(noise > 0, np.maximum(2.0 * v**2 / noise, 1.0), np.inf)

@@ -35,7 +35,7 @@ from jobchance.numerics.mixed.estimate import (
     user_factors,
     user_theta,
 )
-from jobchance.numerics.mixed.laplace import LaplaceProblem
+from jobchance.numerics.mixed.laplace import LaplaceProblem, LaplaceState
 from jobchance.numerics.mixed.modes import Finished, effects_by_factor, finish_block
 from jobchance.numerics.mixed.pool import LocalPool
 from jobchance.numerics.mixed.problem import Arrangement, Factor, arrange_factors, build_blocks
@@ -229,13 +229,15 @@ def solve_laplace(
     L = _coefficient_map(J, K, units.centre)
     A = linalg.block_diag(G, L)
 
+    states: list[LaplaceState] = []
+
     def variances(at: Floats) -> Floats:
         """Variances of the coefficients with theta' held at `at`."""
-        problem.evaluate(at, J @ tau, beta)
+        states.append(problem.evaluate(at, J @ tau, beta))
         return np.asarray(np.einsum("ia,ab,ib->i", L, linalg.inv(_information(problem, J)), L))
 
     df = satterthwaite(variances, theta, C[:k, :k])
-    state = problem.evaluate(theta, J @ tau, beta)
+    state = states[-1]  # at theta, where the blocks now stand
     joint = _transformed(A, C)
     finished: list[Finished] = problem.pool.call("finish", problem.ur, problem.inverse)
     effects = effects_by_factor(
