@@ -114,8 +114,13 @@ def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 def components_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     """Variance components as the frame that `Fit` promises: `group term sd variance correlation`."""
-    frame = pd.DataFrame(records, columns=["group", "term", "sd", "variance", "correlation"])
-    return frame.astype({"sd": float, "variance": float, "correlation": float})
+    numbers = {
+        name: np.array([np.nan if r.get(name) is None else r[name] for r in records], dtype=float)
+        for name in ("sd", "variance", "correlation")
+    }
+    return pd.DataFrame(
+        {"group": [r["group"] for r in records], "term": [r["term"] for r in records]} | numbers
+    )
 
 
 def _random_to_dict(part: RandomPart) -> dict[str, Any]:

@@ -42,6 +42,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 CENTRAL = 10_000
+EXACT = 1e-26  # share of the outcome's square under which residuals are rounding
 
 
 class LinearRows(LinearBlock):
@@ -90,7 +91,13 @@ def estimate_linear(
     offset: Floats,
     restricted: bool,
 ) -> MixedEstimate:
-    """REML or ML estimates of y = offset + X beta + Z b + e."""
+    """REML or ML estimates of y = offset + X beta + Z b + e.
+
+    Raises
+    ------
+    EstimationError
+        Covariates are nearly collinear, or explain the outcome exactly.
+    """
     arrangement = arrange_factors(factors)
     n = len(y)
     stretch = weight_scale(X, y - offset, w)
@@ -99,6 +106,10 @@ def estimate_linear(
     centre = Q.T @ (w * (y - offset)) / n
     rest = y - offset - Q @ centre
     unit = float(np.sqrt(np.sum(w * rest**2) / n))
+    if not unit**2 * n > EXACT * float(np.sum(w * (y - offset) ** 2)):
+        raise EstimationError(
+            "The covariates explain the outcome exactly: nothing is left to estimate variances from."
+        )
     D = np.column_stack([Q, rest / unit])
 
     def make(index: RowIndex, z: Floats, own: Codes) -> LinearRows:
@@ -188,21 +199,13 @@ def solve_linear(
 
 
 def weight_scale(X: Floats, y: Floats, w: Floats) -> float:
-    """Factor that brings the weights to about 1 where residuals are: theta, relative to sigma, is moderate.
-
-    Raises
-    ------
-    EstimationError
-        Covariates explain the outcome exactly.
-    """
+    """Factor that makes weights about 1 where residuals are: theta, relative to sigma, is then moderate."""
+    if np.ptp(w) == 0:
+        return 1.0 / float(w[0])
     Q, _ = orthonormal(X, w)
     rest = y - Q @ (Q.T @ (w * y)) / len(y)
-    plain, weighted = float(rest @ rest), float(rest @ (w * rest))
-    if not plain > 1e-26 * float(y @ y) or not weighted > 0:
-        raise EstimationError(
-            "The covariates explain the outcome exactly: nothing is left to estimate variances from."
-        )
-    return plain / weighted
+    weighted = float(rest @ (w * rest))
+    return float(rest @ rest) / weighted if weighted > 0 else 1.0
 
 
 def _objective(problem: LinearProblem) -> Remembered:

@@ -112,8 +112,7 @@ class LinearBlock:
         each of these columns in the criterion.
         """
         block = self.block
-        x1 = self.effects(xr) @ Q
-        x = xr @ Q
+        x1, x = _times(self.effects(xr), Q), xr @ Q
         _, T, self.inverse_diagonal = block.leverage(self.w, inverse)
         T *= 2.0
         kernels.fitted_outer(
@@ -122,13 +121,24 @@ class LinearBlock:
         )  # fmt: skip
         if block.m1:
             m1 = block.m1
-            T[:m1, :m1] += np.tensordot(self.G1 @ (Q * weight), x1, axes=([0, 2], [0, 2]))
+            T[:m1, :m1] += _inner(_times(self.G1, Q * weight), x1)
         raw, at = self.U0 @ (Q * weight), block.m1
         for columns, width in zip(self.columns, self.widths, strict=True):
-            own = np.tensordot(raw[columns], x[columns], axes=([0, 2], [0, 2]))
-            T[at : at + width, at : at + width] += own
+            T[at : at + width, at : at + width] += _inner(raw[columns], x[columns])
             at += width
         return T
+
+
+def _times(effects: Floats, Q: Floats) -> Floats:
+    """Effects (levels, m, k) times Q as one product: numpy's stacked products of small matrices are slow."""
+    return (effects.reshape(-1, effects.shape[2]) @ Q).reshape(effects.shape)
+
+
+def _inner(a: Floats, b: Floats) -> Floats:
+    """Sum over levels and columns of a (levels, m, k) by b: (m, m)."""
+    if a.shape[1] == 1:
+        return np.full((1, 1), float(np.vdot(a, b)))
+    return np.tensordot(a, b, axes=([0, 2], [0, 2]))
 
 
 @dataclass(frozen=True, eq=False)
