@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import special
 
@@ -14,6 +14,7 @@ variances = st.floats(0, 40)
 
 
 @given(st.sampled_from(["logit", "probit", "cloglog"]), values, variances)
+@example("cloglog", 11.0, 1.25)  # weights that sum to 1 + 2e-16
 def test_a_mean_of_shares_is_a_share(link, eta, v):
     made = marginal(link, np.array([eta]), np.array([v]))
     assert 0 <= made.mean[0] <= 1

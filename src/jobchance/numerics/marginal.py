@@ -90,7 +90,7 @@ def _trapezoid(link: str, eta: Floats, variance: Floats) -> Marginal:
         for k, values in enumerate(_derivatives(link, at)):
             out[k, part] = values @ weights
     mean, first, second = (row.reshape(eta.shape) for row in out)
-    return Marginal(mean, first, second / 2)
+    return Marginal(np.minimum(mean, 1.0), first, second / 2)  # weights sum to 1 up to rounding
 
 
 def _derivatives(link: str, eta: Floats) -> tuple[Floats, Floats, Floats]:
