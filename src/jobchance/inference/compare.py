@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 from scipy import stats
 
@@ -79,7 +81,7 @@ def compare_fits(small: Fit, large: Fit, *, boundary: str = "auto") -> pd.DataFr
                 "statistic": statistic,
                 "df": step.df,
                 "p_value": _p_value(statistic, weights),
-                "reference": _words(step, weights, boundary),
+                "reference": _words(step, weights, boundary) + _blur(small, large),
                 "boundary_parameters": sum(sd for sd, _ in step.added),
             }
         ]
@@ -103,6 +105,12 @@ def likelihood_ratio(small: Fit, large: Fit) -> float:
             "is not at its optimum, or they are not nested. Look at `converged` and `remarks` of both."
         )
     return statistic if statistic > ROUNDING else 0.0
+
+
+def _blur(small: Fit, large: Fit) -> str:
+    """A warning where iterative determinants blur the statistic."""
+    error = 2.0 * math.hypot(*(fit.statistics.get("loglik_error", 0.0) for fit in (small, large)))
+    return f"; iterative determinants: the statistic has a standard error of {error:.1g}" if error else ""
 
 
 def _mixture(step: Step) -> dict[int, float]:

@@ -359,7 +359,7 @@ def _few_rows(terms: Sequence[Term], context: MixedContext) -> list[str]:
         return []
     return [
         f"{rows:.1f} rows for each level of {block.group}: the Laplace approximation makes its standard "
-        "deviation too small (by about 4 % with seven 0/1 rows); n_quad=7 removes most of that."
+        "deviation too small (by 4 to 5 % with seven 0/1 rows); n_quad=7 removes most of that."
     ]
 
 

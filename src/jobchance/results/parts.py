@@ -98,7 +98,7 @@ class Inference:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RandomPart:
     """Random effects of one grouping factor: conditional modes and their conditional standard deviations.
 
@@ -125,6 +125,10 @@ class RandomPart:
     modes: Floats
     mode_sds: Floats
     predictor: Predictor | None = None
+
+    def __repr__(self) -> str:
+        # Levels are persons: they must not reach a log through a printed part.
+        return f"RandomPart({self.group!r}, {len(self.levels)} levels, terms={self.terms!r})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +186,7 @@ class JointCovariance:
     covariance: Floats
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rows:
     """The rows behind a fit: microdata, held in memory only and dropped by pickling, copying and `to_dict`.
 
@@ -234,6 +238,9 @@ class Rows:
     bound: Mapping[str, Codes] = field(default_factory=dict)
     unit: tuple[str, Codes] | None = None
     model_label: str = "from the model (independent errors with one variance)"
+
+    def __repr__(self) -> str:
+        return f"Rows({len(self.outcome)} rows)"
 
     @property
     def row_scores(self) -> Floats:

@@ -1,5 +1,7 @@
 """Likelihood-ratio tests: reference distributions, against R, and what cannot be compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,3 +147,13 @@ def test_stored_fits_compare(data):
     small, large = _fit(data, "x + (1 | g)"), _fit(data, "x + z + (1 | g)")
     again = [Fit.from_dict(f.to_dict()) for f in (small, large)]
     pd.testing.assert_frame_equal(compare_fits(*again), compare_fits(small, large))
+
+
+def test_an_iterative_determinant_is_said_beside_the_reference():
+    data = pd.DataFrame(
+        {"y": [1.0, 2, 4, 5, 9, 8, 3, 4], "x": [0.0, 1, 2, 1, 0, 2, 1, 1], "g": list("aabbccdd")}
+    )
+    small, large = (fit_mixed(f"y ~ {x} + (1 | g)", data, method="ml") for x in ("1", "1 + x"))
+    assert "iterative" not in compare_fits(small, large)["reference"].item()
+    blurred = replace(large, statistics=dict(large.statistics) | {"loglik_error": 0.25})
+    assert "standard error of 0.5" in compare_fits(small, blurred)["reference"].item()

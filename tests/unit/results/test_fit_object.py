@@ -188,3 +188,12 @@ def test_unknown_groups_are_named(fits):
         fits["mixed"].random_effects("caseworker_id")
     with pytest.raises(SpecError, match="no random effects"):
         fits["glm"].random_effects("citizen_id")
+
+
+def test_parts_do_not_print_persons_or_values():
+    data = pd.DataFrame({"y": [1.0, 2, 4, 5, 9, 8], "g": ["person-a", "person-a", "b", "b", "c", "c"]})
+    fit = fit_mixed("y ~ 1 + (1 | g)", data)
+    back = Fit.from_dict(fit.to_dict(random_effects=True))
+    for part in (fit.random, back.random, fit.rows):
+        assert "person-a" not in repr(part)
+        assert "array" not in repr(part)

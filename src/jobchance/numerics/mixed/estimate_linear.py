@@ -147,7 +147,6 @@ def solve_linear(
 ) -> tuple[MixedEstimate, list[Finished]]:
     """Estimates without anything by row, and what the blocks know of their rows and levels."""
     K, unit, stretch = units.K, units.unit, units.stretch
-    stretch = units.stretch
     objective = _objective(problem)
     found = accepted(search_linear(problem, objective, arrangement, factors))
     theta, fixed, signs = settle(arrangement, found.x)
