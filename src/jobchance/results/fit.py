@@ -71,6 +71,9 @@ class Fit:
         Choices that other software makes differently, in words.
     remarks : sequence of str
         What a reader must know about this model; `notes` adds those about its standard errors.
+    diagnostics : mapping of str to DataFrame
+        Tables beside the estimates, by name: balance, first stage, checks, event-time paths. No rows of
+        persons: they are stored with the fit.
     provenance : mapping
         Versions and formula; no data, no clock.
     predictor : Predictor or None
@@ -102,6 +105,7 @@ class Fit:
     statistics: Mapping[str, float] = field(default_factory=dict)
     conventions: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
+    diagnostics: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     predictor: Predictor | None = None
     random: Sequence[RandomPart] = ()
@@ -114,7 +118,7 @@ class Fit:
             array = np.array(getattr(self, name), dtype=float)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-        for name in ("spec", "statistics", "conventions", "provenance"):
+        for name in ("spec", "statistics", "conventions", "diagnostics", "provenance"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         for name in ("terms", "remarks", "random", "structure"):
             object.__setattr__(self, name, tuple(getattr(self, name)))

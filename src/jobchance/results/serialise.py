@@ -23,7 +23,7 @@ from jobchance.results.parts import (
 if TYPE_CHECKING:
     from jobchance.results.fit import Fit
 
-FORMAT = "jobchance.fit/2"
+FORMAT = "jobchance.fit/3"
 
 # Who reads a stored coding back. A closed list: a stored fit cannot name code of its own. By name, because
 # results and design stand side by side and neither knows the other.
@@ -61,6 +61,7 @@ def to_dict(fit: Fit, *, random_effects: bool) -> dict[str, Any]:
         "variance_components": None
         if fit.variance_components is None
         else fit.variance_components.to_dict("records"),
+        "diagnostics": {name: _frame_to_dict(frame) for name, frame in fit.diagnostics.items()},
         "predictor": None if fit.predictor is None else fit.predictor.to_dict(),
         "random": [_random_to_dict(part) for part in fit.random] if random_effects else [],
         "structure": [_structure_to_dict(term) for term in fit.structure],
@@ -105,6 +106,7 @@ def _read(stored: Mapping[str, Any]) -> dict[str, Any]:
         "inference": Inference(**inference | {"df": tuple(df) if isinstance(df, list) else df}),
         "sample": Sample(**sample),
         "variance_components": None if components is None else components_frame(components),
+        "diagnostics": {name: _read_frame(frame) for name, frame in stored["diagnostics"].items()},
         "predictor": _read_predictor(stored["predictor"]),
         "random": tuple(_read_random(part) for part in stored["random"]),
         "structure": tuple(_read_structure(term) for term in stored["structure"]),
@@ -120,6 +122,20 @@ def components_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     }
     return pd.DataFrame(
         {"group": [r["group"] for r in records], "term": [r["term"] for r in records]} | numbers
+    )
+
+
+def _frame_to_dict(frame: pd.DataFrame) -> dict[str, Any]:
+    """A table by columns, with their types: an empty or all-missing column keeps its own."""
+    return {
+        "dtypes": {str(name): str(column.dtype) for name, column in frame.items()},
+        "columns": {str(name): column.tolist() for name, column in frame.items()},
+    }
+
+
+def _read_frame(stored: Mapping[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {name: pd.Series(values, dtype=stored["dtypes"][name]) for name, values in stored["columns"].items()}
     )
 
 

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from jobchance.formatting import Formatter
 from jobchance.results.prediction import n_thresholds
 from jobchance.results.variance import Component, components, correlated_pairs
@@ -27,6 +29,7 @@ def render(fit: Fit) -> str:
     """The printed summary; the same text for the same fit on every machine."""
     numbers = _mixed(fit) if fit.structure else _other(fit)
     blocks = [_head(fit), *numbers]
+    blocks += [_diagnostic(name, frame) for name, frame in fit.diagnostics.items()]
     blocks += [_listing("Conventions", [f"{k}: {v}" for k, v in fit.conventions.items()])]
     blocks += [_listing("Notes", fit.notes)]
     blocks += [f"Numbers: {_DIGITS} significant digits, rounded half up."]
@@ -195,6 +198,18 @@ def table(header: Sequence[str], body: Sequence[Sequence[str]], *, text_columns:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _diagnostic(name: str, frame: pd.DataFrame) -> str:
+    """A table beside the estimates: texts to the left, numbers to the right."""
+    texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
+    ordered = [*texts, *[column for column in frame if column not in texts]]
+    body = [
+        [str(row[c]) if c in texts and not pd.isna(row[c]) else _number(row[c]) for c in ordered]
+        for row in frame.to_dict("records")
+    ]
+    title = name.replace("_", " ").capitalize()
+    return f"{title}\n" + table([str(c) for c in ordered], body, text_columns=max(len(texts), 1))
 
 
 def _listing(title: str, lines: Sequence[str]) -> str:

@@ -224,7 +224,7 @@ def test_round_trip_keeps_structure_and_joint(fits, name):
 
 
 def test_the_format_before_is_named(fits):
-    with pytest.raises(SpecError, match=r"format jobchance\.fit/1, but this version reads jobchance\.fit/2"):
+    with pytest.raises(SpecError, match=r"format jobchance\.fit/1, but this version reads jobchance\.fit/3"):
         Fit.from_dict(fits["probit"].to_dict() | {"format": "jobchance.fit/1"})
 
 
