@@ -44,7 +44,19 @@ class DesignError(UserError):
 
 
 class IdentificationError(UserError):
-    """The design cannot identify the estimand that was asked for."""
+    """The design cannot identify the estimand that was asked for.
+
+    Parameters
+    ----------
+    message : str
+        What is missing and what would be needed, with counts.
+    missing : tuple of str
+        Stable keys of what is missing, such as `"clusters"`; an evidence ladder prints their texts.
+    """
+
+    def __init__(self, message: str, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class DisclosureError(UserError):
