@@ -12,6 +12,7 @@ from jobchance.errors import DesignError, SpecError
 from jobchance.indicator.optimism import leave_one_out_optimism
 from jobchance.indicator.scores import score_scale, turned
 from jobchance.options import check_option
+from jobchance.panel import companions
 from jobchance.panel.beliefs import belief_item, belief_rows
 from jobchance.panel.covariates import covariate_columns
 from jobchance.panel.describe import describe_rows, panel_meta
@@ -43,6 +44,7 @@ COLUMNS = (
     "censored",
     "event_observed",
     "window_start",
+    *companions.COLUMNS,
 )
 
 
@@ -90,8 +92,10 @@ def build_panel(
     AnalysisPanel
         `frame` with `measurement_id citizen_id caseworker_id jobcentre_id wave date period belief
         belief_dont_know expectation expectation_within expectation_between optimism outcome
-        weeks_to_outcome censored event_observed window_start` and the covariates, sorted by citizen and
-        wave. `weeks_to_outcome` counts full weeks from the window start: k for an event in week k (from 0),
+        weeks_to_outcome censored event_observed window_start assignment_rule shift_reason relation_weeks
+        citizen_belief citizen_score action` and the covariates, sorted by citizen and wave (the last six:
+        `jobchance.panel.companions.companion_columns`). `weeks_to_outcome` counts full weeks from the window
+        start: k for an event in week k (from 0),
         `horizon_weeks` for none, the full weeks observed when censored, NaN for an event without a date.
         `expectation_between` is the citizen's mean expectation over the panel's rows,
         `expectation_within` the deviation from it. `optimism`: `leave_one_out_optimism`, from every answered
@@ -122,6 +126,7 @@ def build_panel(
     rows, flow = belief_rows(study)
     _require_rows(flow)
     rows["optimism"] = _optimism(study, rows)
+    rows = rows.join(companions.companion_columns(study, rows))
     rows["expectation"] = _expectation(study, rows)
     observed = observe_outcome(
         rows, dict(study.tables), outcome=rule, horizon_weeks=horizon, data_end=_data_end(study)
