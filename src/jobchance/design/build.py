@@ -12,6 +12,7 @@ from jobchance.design.codings import Coding, finite_values
 from jobchance.design.columns import Codes, Floats, numeric_values, require_columns
 from jobchance.design.formula import Formula, RandomTerm, one_side, parse_formula
 from jobchance.design.groups import Levels, group_codes, grouping
+from jobchance.design.instruments import Instruments, instrument_part
 from jobchance.design.layout import Layout, infinite_problems
 from jobchance.design.matrices import all_columns, computable, fixed_part, learn_codings, too_large
 from jobchance.design.nodes import Name, Node, columns_of, render
@@ -95,6 +96,8 @@ class Design:
         Texts of the outcome's levels, by code; for a binomial outcome (failure, success).
     notes : tuple of str
         What was decided for the user about the outcome.
+    instruments : Instruments or None
+        Excluded instruments, and which columns of `matrix` are endogenous.
     """
 
     formula: Formula
@@ -111,6 +114,7 @@ class Design:
     offset: Floats | None = None
     outcome_levels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    instruments: Instruments | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -132,6 +136,7 @@ def build_design(
     offset: str | None = None,
     outcome: str = "numeric",
     allow_offset: bool = False,
+    instruments: bool = False,
 ) -> Design:
     """Build outcome and matrices from complete rows, and remember the coding.
 
@@ -157,6 +162,8 @@ def build_design(
         `"ordinal"`: codes 0, 1, ..., K from ordered categories, text or whole numbers.
     allow_offset : bool
         Whether the model has an offset; otherwise `offset()` in the formula is refused.
+    instruments : bool
+        Whether the model reads `[endogenous ~ excluded]`; otherwise it is refused.
 
     Returns
     -------
@@ -180,7 +187,9 @@ def build_design(
     (('(Intercept)', 'sex[M]'), {'sex is missing': 1})
     """
     check_option("outcome", outcome, KINDS)
-    parsed, left = _read(formula, weights=weights, offset=offset, allow_offset=allow_offset)
+    parsed, left = _read(
+        formula, weights=weights, offset=offset, allow_offset=allow_offset, instruments=instruments
+    )
     further = [column for column in (weights, offset) if column is not None]
     names = tuple(dict.fromkeys([*parsed.columns, *further, *required]))
     require_columns(names, data)
@@ -194,6 +203,7 @@ def build_design(
     shift = _offset(parsed, offset, rows, problems)
     sides = [parsed.fixed, *(one_side(term.intercept, term.terms) for term in parsed.random)]
     codings = [learn_codings(side, rows, problems) for side in sides]
+    learned = learn_codings(parsed.first_stage, rows, problems) if parsed.instruments else {}
     groups = [_grouping(term, rows, problems) for term in parsed.random]
     if problems:
         raise DesignError("\n".join(dict.fromkeys(problems)))
@@ -214,17 +224,18 @@ def build_design(
         offset=shift,
         outcome_levels=made.levels,
         notes=made.notes,
+        instruments=instrument_part(parsed, learned, rows) if parsed.instruments else None,
     )
 
 
 def _read(
-    formula: str, *, weights: str | None, offset: str | None, allow_offset: bool
+    formula: str, *, weights: str | None, offset: str | None, allow_offset: bool, instruments: bool
 ) -> tuple[Formula, Node]:
     """The formula and its left side, once the arguments are of the right kind and fit together."""
     for argument, value in (("weights", weights), ("offset", offset)):
         if value is not None and not isinstance(value, str):
             raise SpecError(f"{argument}= is the name of a column or None, not a {type(value).__name__}.")
-    parsed = parse_formula(formula)
+    parsed = parse_formula(formula, instruments=instruments)
     if parsed.outcome is None:
         raise DesignError('The formula has no outcome before "~".')
     if parsed.offsets and not allow_offset:

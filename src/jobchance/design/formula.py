@@ -1,4 +1,4 @@
-"""`parse_formula`: outcome, fixed terms and random-effects terms of a model formula.
+"""`parse_formula`: outcome, fixed terms, random-effects terms and instruments of a model formula.
 
 Terms follow the algebra of Wilkinson & Rogers (1973) as R reads it; random terms follow lme4's notation.
 """
@@ -11,6 +11,7 @@ from typing import TypeAlias
 from jobchance.design.arithmetic import check_factor, check_placed
 from jobchance.design.nodes import (
     Bar,
+    Bracket,
     Call,
     Interaction,
     Name,
@@ -63,6 +64,14 @@ class RandomTerm:
 
 
 @dataclass(frozen=True)
+class InstrumentTerms:
+    """Endogenous terms and their excluded instruments, `[belief ~ optimism]`."""
+
+    endogenous: tuple[Term, ...]
+    excluded: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
 class Formula:
     """A formula taken apart; compares equal when the model is the same.
 
@@ -80,6 +89,8 @@ class Formula:
         Random-effects terms, nested groupings already expanded.
     offsets : tuple of Node
         What stands in `offset()`: known parts of the linear predictor, to be summed.
+    instruments : InstrumentTerms or None
+        What stands in square brackets.
     """
 
     text: str
@@ -88,11 +99,19 @@ class Formula:
     terms: tuple[Term, ...]
     random: tuple[RandomTerm, ...]
     offsets: tuple[Node, ...] = ()
+    instruments: InstrumentTerms | None = None
 
     @property
     def fixed(self) -> Formula:
-        """The fixed part alone, with canonical text."""
-        return one_side(self.intercept, self.terms)
+        """The fixed part alone, endogenous terms among it, with canonical text."""
+        endogenous = self.instruments.endogenous if self.instruments else ()
+        return one_side(self.intercept, tuple(sorted((*self.terms, *endogenous), key=len)))
+
+    @property
+    def first_stage(self) -> Formula:
+        """The right side of a first stage: the fixed part with instruments for the endogenous terms."""
+        excluded = self.instruments.excluded if self.instruments else ()
+        return one_side(self.intercept, tuple(sorted((*self.terms, *excluded), key=len)))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -102,12 +121,15 @@ class Formula:
             *(factor for term in self.terms for factor in term),
             *self.offsets,
         ]
+        if self.instruments:
+            both = (*self.instruments.endogenous, *self.instruments.excluded)
+            nodes += [factor for term in both for factor in term]
         nodes += [factor for random in self.random for term in random.terms for factor in term]
         names = [name.name for node in nodes for name in columns_of(node)]
         return tuple(dict.fromkeys([*names, *(column for random in self.random for column in random.group)]))
 
 
-def parse_formula(text: str) -> Formula:
+def parse_formula(text: str, *, instruments: bool = False) -> Formula:
     """Read a model formula; no code is evaluated and no data are needed.
 
     Fixed part: `+`, `-`, `:`, `*`, `/`, `^n`, parentheses, `0`/`1`, `C(x, ref="level")`, `I(arithmetic)`,
@@ -118,6 +140,8 @@ def parse_formula(text: str) -> Formula:
     ----------
     text : str
         For example `"job ~ belief + C(education) + (1 | caseworker_id)"`.
+    instruments : bool
+        Whether the model reads instruments, one `[endogenous ~ excluded]` between plus signs.
 
     Returns
     -------
@@ -126,8 +150,8 @@ def parse_formula(text: str) -> Formula:
     Raises
     ------
     FormulaError
-        The text is outside the grammar, or an effect varies by the same grouping in two random terms; the
-        message shows the place with a caret.
+        The text is outside the grammar, an effect varies by the same grouping in two random terms, or there
+        are instruments that the model does not read; the message shows the place with a caret.
 
     References
     ----------
@@ -146,11 +170,16 @@ def parse_formula(text: str) -> Formula:
     if left is not None:
         expander.check_outcome(left)
     side = expander.top(right)
+    if side.bracket is not None and not instruments:
+        raise expander.error(
+            side.bracket, "square brackets hold instruments, which this model does not read; use fit_iv"
+        )
     if left is not None:
         expander.check_apart(left, right)
     random = tuple(term for bar in side.bars for term in expander.random(bar))
     offsets = tuple(call.arguments[0] for call in side.offsets)
-    return Formula(text, left, side.intercept, side.terms, random, offsets)
+    excluded = None if side.bracket is None else expander.instruments(side.bracket, side.terms)
+    return Formula(text, left, side.intercept, side.terms, random, offsets, excluded)
 
 
 def one_side(intercept: bool, terms: tuple[Term, ...]) -> Formula:
@@ -172,6 +201,7 @@ class _Side:
     terms: tuple[Term, ...]
     bars: list[Bar]
     offsets: list[Call]
+    bracket: Bracket | None = None
 
 
 class _Expander:
@@ -186,11 +216,16 @@ class _Expander:
     def top(self, node: Node) -> _Side:
         """Take one side apart at its plus and minus signs."""
         intercept, terms, bars, offsets = True, _Terms(), list[Bar](), list[Call]()
+        bracket: Bracket | None = None
         for sign, item in node.items if isinstance(node, Sum) else ((1, node),):
             if isinstance(item, Bar):
                 if sign < 0:
                     raise self.error(item, "a random-effects term cannot be subtracted")
                 bars.append(item)
+            elif isinstance(item, Bracket):
+                if sign < 0 or bracket is not None:
+                    raise self.error(item, "instruments stand in one bracket, which cannot be subtracted")
+                bracket = item
             elif isinstance(item, Call) and item.function == "offset":
                 check_placed(item, self.text)
                 if sign < 0 or item in offsets:
@@ -204,7 +239,7 @@ class _Expander:
                 intercept = (item.value == 1) == (sign > 0)
             else:
                 self.combine(terms, self.expand(item), sign, item)
-        return _Side(intercept, tuple(sorted(terms.values(), key=len)), bars, offsets)
+        return _Side(intercept, tuple(sorted(terms.values(), key=len)), bars, offsets, bracket)
 
     def expand(self, node: Node) -> _Terms:
         """The set of terms that a node stands for."""
@@ -225,6 +260,8 @@ class _Expander:
                 return self.power(node)
             case Bar():
                 raise self.error(node, "a random-effects term must stand alone between plus signs")
+            case Bracket():
+                raise self.error(node, "instruments in square brackets must stand alone between plus signs")
             case Number():
                 raise self.error(
                     node,
@@ -292,11 +329,29 @@ class _Expander:
         if len(terms) > MAX_TERMS:
             raise self.error(node, f"the formula has more than {MAX_TERMS} terms")
 
+    def instruments(self, bracket: Bracket, terms: tuple[Term, ...]) -> InstrumentTerms:
+        """Both sides of a bracket; neither shares a term with the exogenous part."""
+        exogenous = {frozenset(term) for term in terms}
+        sides = []
+        for node, what in ((bracket.endogenous, "endogenous"), (bracket.excluded, "an instrument")):
+            made = self.expand(node)
+            for key, term in made.items():
+                if key in exogenous:
+                    raise self.error(
+                        node, f"{term_label(term)} is {what} and stands outside the bracket too; keep one"
+                    )
+            if not made:
+                raise self.error(node, "no term is left on this side of the bracket")
+            sides.append(tuple(sorted(made.values(), key=len)))
+        return InstrumentTerms(*sides)
+
     def random(self, bar: Bar) -> list[RandomTerm]:
         """One random term for each grouping that the right of the bar stands for."""
         side = self.top(bar.effects)
         if side.bars:
             raise self.error(side.bars[0], "random-effects terms cannot be nested in each other")
+        if side.bracket:
+            raise self.error(side.bracket, "instruments stand outside random-effects terms")
         if side.offsets:
             raise self.error(side.offsets[0], "an offset is the same for every group and stands outside")
         if not side.intercept and not side.terms:

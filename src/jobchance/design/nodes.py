@@ -85,7 +85,16 @@ class Bar:
     at: int = field(default=0, compare=False)
 
 
-Node: TypeAlias = Number | Text | Name | Call | Sum | Product | Interaction | Power | Bar
+@dataclass(frozen=True)
+class Bracket:
+    """Instruments `[endogenous ~ excluded]`."""
+
+    endogenous: Node
+    excluded: Node
+    at: int = field(default=0, compare=False)
+
+
+Node: TypeAlias = Number | Text | Name | Call | Sum | Product | Interaction | Power | Bar | Bracket
 
 
 def render(node: Node) -> str:
@@ -112,6 +121,8 @@ def render(node: Node) -> str:
             return f"{_inner(node.base, 4)} ** {_inner(node.exponent, 4)}"
         case Bar():
             return f"({render(node.effects)} {'|' if node.correlated else '||'} {render(node.group)})"
+        case Bracket():
+            return f"[{render(node.endogenous)} ~ {render(node.excluded)}]"
 
 
 def columns_of(node: Node) -> Iterator[Name]:
@@ -122,7 +133,7 @@ def columns_of(node: Node) -> Iterator[Name]:
         case Call():
             for argument in node.arguments:
                 yield from columns_of(argument)
-        case Sum() | Product() | Interaction() | Power() | Bar():
+        case Sum() | Product() | Interaction() | Power() | Bar() | Bracket():
             for child in _children(node):
                 yield from columns_of(child)
 
@@ -141,7 +152,7 @@ def _inner(node: Node, binding: int) -> str:
     return f"({text})" if _BINDING.get(type(node), 5) <= binding else text
 
 
-def _children(node: Sum | Product | Interaction | Power | Bar) -> tuple[Node, ...]:
+def _children(node: Sum | Product | Interaction | Power | Bar | Bracket) -> tuple[Node, ...]:
     """The parts of a compound node."""
     match node:
         case Sum():
@@ -154,3 +165,5 @@ def _children(node: Sum | Product | Interaction | Power | Bar) -> tuple[Node, ..
             return (node.base, node.exponent)
         case Bar():
             return (node.effects, node.group)
+        case Bracket():
+            return (node.endogenous, node.excluded)

@@ -9,7 +9,19 @@ import math
 from difflib import get_close_matches
 from typing import NoReturn
 
-from jobchance.design.nodes import Bar, Call, Interaction, Name, Node, Number, Power, Product, Sum, Text
+from jobchance.design.nodes import (
+    Bar,
+    Bracket,
+    Call,
+    Interaction,
+    Name,
+    Node,
+    Number,
+    Power,
+    Product,
+    Sum,
+    Text,
+)
 from jobchance.design.syntax import Token, complaint, tokenise
 
 MAX_DEPTH = 40
@@ -114,6 +126,8 @@ class _Parser:
             return self.call(token) if self.peek("(") and not quoted else Name(token.value, token.at)
         if self.peek("("):
             return self.parentheses()
+        if self.peek("["):
+            return self.bracket()
         return self.unexpected()
 
     def number(self) -> Node:
@@ -131,6 +145,26 @@ class _Parser:
             correlated = self.take().value == "|"
             node = Bar(node, self.product(), correlated, opening.at)
         self.close(opening)
+        return node
+
+    def bracket(self) -> Node:
+        opening = self.take()
+        self.deeper()
+        if self.peek("~"):
+            self.fail("no endogenous variable stands before the ~: [belief ~ optimism]")
+        endogenous = self.sum()
+        if not self.peek("~"):
+            self.fail(
+                "the bracket holds the endogenous variables, ~, and their instruments: [belief ~ optimism]"
+            )
+        self.take()
+        node = Bracket(endogenous, self.sum(), opening.at)
+        if not self.peek("]"):
+            if self.token.kind == "end":
+                raise complaint(self.text, opening.at, "this square bracket is not closed")
+            self.unexpected()
+        self.take()
+        self.depth -= 1
         return node
 
     def call(self, name: Token) -> Node:
@@ -195,6 +229,8 @@ class _Parser:
             self.fail("a random-effects term stands in parentheses: (1 + x | group)")
         if self.peek(")"):
             self.fail("this closing parenthesis has no partner, or something is missing before it")
+        if self.peek("[", "]"):
+            self.fail("square brackets hold instruments and stand alone: y ~ x + [belief ~ optimism]")
         self.fail(f"{token.value[:40]!r} cannot stand here")
 
     def fail(self, reason: str) -> NoReturn:

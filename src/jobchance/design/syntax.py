@@ -16,12 +16,10 @@ _TOKEN = re.compile(
       |(?P<name>[^\W\d]\w*)
       |(?P<quoted>`[^`\n]+`)
       |(?P<text>"[^"\n]*"|'[^'\n]*')
-      |(?P<operator>\*\*|\|\||[-+*/:^()|~,=])""",
+      |(?P<operator>\*\*|\|\||[-+*/:^()|~,=\[\]])""",
     re.VERBOSE,
 )
 _REASONS = {
-    "[": "square brackets are kept for instruments, [belief ~ optimism], which this model does not read",
-    "]": "square brackets are kept for instruments, [belief ~ optimism], which this model does not read",
     ".": "a dot has no meaning here; a column name that holds a dot stands in backticks, `my.column`",
     "`": "a backtick is not closed",
     '"': "a quotation mark is not closed",
