@@ -1,0 +1,279 @@
+"""What a change of caseworker assumes, tested: who gets whom, beliefs before it, ups against downs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from jobchance.design.build import build_design
+from jobchance.design.formula import INTERCEPT
+from jobchance.errors import DesignError
+from jobchance.identification.cards import Assumption, judge_p
+from jobchance.identification.switch_moves import AFTER, BEFORE, CHANGE, LINE, Moves, fit_moves
+from jobchance.identification.switch_rows import History
+from jobchance.identification.thresholds import Thresholds
+from jobchance.models.panel import fit_panel
+from jobchance.results.covariance import FEW_CLUSTERS
+from jobchance.results.fit import Fit
+from jobchance.results.vcov import Vcov
+
+LEADS = (-4, -3, -2)
+_TEST = ("statistic", "df", "p_value")
+BEFORE_CHANGE = ("before_belief", "before_expectation")
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A Wald test of several terms: F, its numerator degrees of freedom, p-value; NaN where it has none."""
+
+    statistic: float = np.nan
+    df: float = np.nan
+    p_value: float = np.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Balance:
+    """The new caseworker's optimism against what was known before the change.
+
+    `table` has one row per covariate, `term estimate std_error p_value tested`: standard deviations of the
+    covariate per standard deviation of the new caseworker's optimism, given the former one's. `joint` tests
+    all rows that are `tested`. `n_incomplete` changes have a missing covariate.
+    """
+
+    table: pd.DataFrame
+    joint: Joint
+    n_incomplete: int = 0
+
+    @property
+    def largest(self) -> float:
+        """Largest imbalance in absolute value among the tested; NaN without any."""
+        sizes = self.table.loc[self.table["tested"], "estimate"].abs()
+        return float(sizes.max()) if len(sizes) else np.nan
+
+
+def wald(fit: Fit, terms: Sequence[str]) -> Joint:
+    """F test that these terms are all zero; its denominator has the degrees of freedom of the fit."""
+    names = [name for name in terms if name in fit.terms]
+    if not names:
+        return Joint()
+    b, v = fit.params[names].to_numpy(), fit.cov.loc[names, names].to_numpy()
+    rank = int(np.linalg.matrix_rank(v, hermitian=True))
+    if rank == 0 or not np.isfinite(v).all():
+        return Joint()
+    f = float(b @ np.linalg.pinv(v, hermitian=True) @ b) / rank
+    return Joint(f, float(rank), float(stats.f.sf(f, rank, float(fit.df[names].min()))))
+
+
+def balance_new_caseworker(rows: pd.DataFrame, covariates: Sequence[str], *, vcov: Vcov) -> Balance:
+    """Whether the new caseworker's optimism depends on the citizen, within cells and given the former one's.
+
+    Beliefs of the former caseworker count as covariates. The former caseworker's optimism has a row of its
+    own, outside the joint test: it is held fixed in the contrast, and drawing anyone but the former
+    caseworker from J colleagues gives it a slope of about -1 / (J - 1).
+    """
+    columns, terms = _covariate_columns(rows, balance_names(rows, covariates))
+    data = rows[["cell", "citizen_id", "caseworker_id", AFTER, BEFORE]].join(columns, how="inner")
+    records = []
+    for term in [*terms, BEFORE]:
+        other = "" if term == BEFORE else f" + {BEFORE}"
+        line = _line(f"{term} ~ {AFTER}{other}", data, AFTER, vcov)
+        records.append({"term": terms.get(term, term)} | line | {"tested": term != BEFORE})
+    joint = _joint(f"{AFTER} ~ {' + '.join([BEFORE, *terms])}", data, list(terms), vcov)
+    return Balance(pd.DataFrame(records), joint, len(rows) - len(data))
+
+
+def balance_names(rows: pd.DataFrame, covariates: Sequence[str]) -> list[str]:
+    """Covariates and beliefs before the change that vary; an expectation that is the belief counts once."""
+    names = list(dict.fromkeys([*covariates, *(c for c in BEFORE_CHANGE if c in rows.columns)]))
+    belief, expectation = BEFORE_CHANGE
+    if {belief, expectation} <= set(names) and rows[belief].equals(rows[expectation]):
+        names.remove(expectation)
+    return [name for name in names if len(rows[name].dropna().unique()) > 1]
+
+
+def mover_pre_trend(history: History, movers: pd.DataFrame, *, vcov: Vcov) -> pd.DataFrame:
+    """Whether beliefs before a change move with the optimism that the change will bring.
+
+    Rows of the former caseworker up to four waves before the change, less the mean of the citizen's change
+    and of the cell x wave; a slope on the coming change of optimism for every wave but the last. Columns
+    `outcome statistic df p_value n_shifts`.
+    """
+    frame = history.frame
+    pieces = movers[["citizen_id", "wave", "breaks", CHANGE, "cell"]].rename(columns={"wave": "at"})
+    pieces = pieces.assign(move=np.arange(len(pieces)), breaks=pieces["breaks"] - 1)
+    outcomes = [name for name in ("belief", "expectation") if name in frame.columns]
+    rows = frame[["citizen_id", "caseworker_id", "wave", "breaks", *outcomes]].merge(
+        pieces, on=["citizen_id", "breaks"]
+    )
+    rows = rows.assign(event_time=rows["wave"] - rows["at"])
+    rows = rows[rows["event_time"].between(min(LEADS), -1) & rows["caseworker_id"].notna()]
+    rows = rows.assign(when=rows.groupby(["cell", "event_time"], sort=False).ngroup())
+    leads = {f"lead{-e}": rows[CHANGE].where(rows["event_time"] == e, 0.0) for e in LEADS}
+    rows = rows.assign(**leads)
+    records = []
+    for outcome in outcomes:
+        formula = f"{outcome} ~ {' + '.join(leads)}"
+        found = _joint(formula, rows, list(leads), vcov, entity="move", absorb=("when",))
+        size = {"n_shifts": int(rows.loc[rows["event_time"] < -1, "move"].nunique())}
+        records.append({"outcome": outcome} | _fields(found) | size)
+    return pd.DataFrame(records, columns=["outcome", *_TEST, "n_shifts"])
+
+
+def symmetry(rows: pd.DataFrame, *, vcov: Vcov) -> pd.DataFrame:
+    """Slopes of changes up and of changes down, and their difference with its test.
+
+    Rows `up`, `down`, `difference`; columns `term estimate std_error conf_low conf_high statistic df
+    p_value`. Equal slopes mean that a change down loses what the same change up gains.
+    """
+    data = rows.assign(up=rows[CHANGE].clip(lower=0), down=rows[CHANGE].clip(upper=0))
+    formulas = {
+        "down": f"outcome ~ up + down + {BEFORE}",
+        "difference": f"outcome ~ up + {CHANGE} + {BEFORE}",
+    }
+    by_term = {
+        "up": _line(formulas["down"], data, "up", vcov),
+        "down": _line(formulas["down"], data, "down", vcov),
+    }
+    # given the whole change, the coefficient of `up` is the slope up less the slope down
+    by_term["difference"] = _line(formulas["difference"], data, "up", vcov)
+    records = [
+        {"term": term}
+        | {name: line[name] for name in LINE}
+        | {"statistic": line["statistic"] ** 2, "df": 1.0, "p_value": line["p_value"]}
+        for term, line in by_term.items()
+    ]
+    return pd.DataFrame(records)
+
+
+def assumptions(
+    moves: Moves,
+    *,
+    chosen: Sequence[str] | None,
+    exogenous: Sequence[str],
+    balance: Balance,
+    trend: pd.DataFrame,
+    symmetric: pd.DataFrame,
+    thresholds: Thresholds,
+) -> tuple[Assumption, ...]:
+    """The card of the mover contrast."""
+    outside = moves.has_reasons and chosen is not None and set(chosen) <= set(exogenous)
+    return (
+        exogenous_timing(moves, exogenous),
+        _random_reassignment(balance, thresholds),
+        _no_pre_trend(trend, thresholds),
+        Assumption("no_anticipation", "by_design" if outside else "doubtful", "shift_reason"),
+        _symmetry(symmetric, thresholds),
+        *_enough(moves, thresholds),
+    )
+
+
+def exogenous_timing(moves: Moves, exogenous: Sequence[str]) -> Assumption:
+    """By design where every change that counts has a documented reason outside the citizen's case."""
+    name, test = "exogenous_timing", "shift_reason"
+    if not moves.has_reasons:
+        return Assumption(name, "untested", test)
+    share = float(moves.chosen["reason"].isin(list(exogenous)).mean())
+    return Assumption(name, "by_design" if share == 1 else "doubtful", test, value=share, threshold=1.0)
+
+
+def _random_reassignment(balance: Balance, limits: Thresholds) -> Assumption:
+    """Balance by its joint test, and by the size of the largest imbalance."""
+    found, size = balance.joint, balance.largest
+    status = judge_p(found.p_value, limits)
+    if status == "holds" and size > limits.balance_sd:
+        status = "doubtful"
+    name = "conditional_random_reassignment"
+    return _tested(name, status, "balance_joint", found, value=size, threshold=limits.balance_sd)
+
+
+def _no_pre_trend(trend: pd.DataFrame, limits: Thresholds) -> Assumption:
+    """The belief's trend; without rows long enough before a change it stays untested."""
+    line = trend[trend["outcome"] == "belief"]
+    found = Joint(*line[list(_TEST)].to_numpy(dtype=float)[0]) if len(line) else Joint()
+    return _tested("no_pre_trend", judge_p(found.p_value, limits), "pre_trend_belief", found)
+
+
+def _symmetry(table: pd.DataFrame, limits: Thresholds) -> Assumption:
+    line = table[table["term"] == "difference"]
+    found = Joint(*line[list(_TEST)].to_numpy(dtype=float)[0])
+    return _tested("symmetry", judge_p(found.p_value, limits), "symmetry_wald", found)
+
+
+def _tested(
+    name: str, status: str, test: str, found: Joint, *, value: float = np.nan, threshold: float = np.nan
+) -> Assumption:
+    """An assumption with a joint test."""
+    return Assumption(
+        name, status, test, found.statistic, found.df, found.p_value, value=value, threshold=threshold
+    )
+
+
+def _enough(moves: Moves, limits: Thresholds) -> tuple[Assumption, ...]:
+    """Sizes held against their thresholds; below `min_movers` and `min_clusters` a contrast is refused."""
+    rows = moves.chosen
+    counts = (
+        ("enough_movers", float(rows["citizen_id"].nunique()), limits.min_movers),
+        ("enough_clusters", float(rows["caseworker_id"].nunique()), float(FEW_CLUSTERS)),
+        ("enough_events", float(rows["outcome"].sum()), limits.min_events),
+        ("optimism_reliable", float(moves.scale.reliability[rows.index].mean()), limits.reliability),
+    )
+    return tuple(
+        Assumption(name, "holds" if value >= least else "doubtful", "size", value=value, threshold=least)
+        for name, value, least in counts
+    )
+
+
+def _covariate_columns(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Standardised columns `x0 x1 ...` of the covariates on their complete rows, and what each stands for."""
+    if not names:
+        return pd.DataFrame(index=rows.index), {}
+    formula = f"{AFTER} ~ {' + '.join(f'`{name}`' for name in names)}"
+    design = build_design(formula, rows)
+    kept = [i for i, column in enumerate(design.columns) if column != INTERCEPT]
+    values = design.matrix[:, kept]
+    spread = values.std(axis=0)
+    terms = {f"x{k}": design.columns[i] for k, i in enumerate(kept)}
+    made = pd.DataFrame(
+        (values - values.mean(axis=0)) / spread, index=rows.index[design.used], columns=list(terms)
+    )
+    return made, terms
+
+
+def _line(formula: str, data: pd.DataFrame, term: str, vcov: Vcov) -> dict[str, float]:
+    """One coefficient of a regression within cells; missing where the rows cannot carry it."""
+    names = (*LINE, "statistic", "p_value")
+    try:
+        fit = fit_moves(data, vcov, formula)
+    except DesignError:
+        return dict.fromkeys(names, np.nan)
+    if term not in fit.terms:
+        return dict.fromkeys(names, np.nan)
+    line = fit.tidy().set_index("term").loc[[term], list(names)].to_numpy(dtype=float)[0]
+    return dict(zip(names, map(float, line), strict=True))
+
+
+def _joint(
+    formula: str,
+    data: pd.DataFrame,
+    terms: Sequence[str],
+    vcov: Vcov,
+    *,
+    entity: str = "cell",
+    absorb: Sequence[str] = (),
+) -> Joint:
+    """Joint test of terms of a regression with absorbed factors; empty where the rows cannot carry it."""
+    if not terms:
+        return Joint()
+    try:
+        fit = fit_panel(formula, data, estimator="within", entity=entity, time=None, absorb=absorb, vcov=vcov)
+    except DesignError:
+        return Joint()
+    return wald(fit, terms)
+
+
+def _fields(found: Joint) -> dict[str, object]:
+    return {"statistic": found.statistic, "df": found.df, "p_value": found.p_value}
