@@ -2,7 +2,8 @@
 
 Letters: rating `b` of person `i` by rater `j` in cell `c`; b = mu_c + a_j + u_ij + e. `S`, `n` are sums and
 counts, `P`, `N` sums of products and numbers of (ordered) pairs. Products of different persons' ratings hold
-no noise, so their mean needs no correction for it (the idea of Kline, Saggio & Sølvsten 2020, Econometrica 88).
+no noise, so their mean needs no correction for it (as in
+Kline, Saggio & Sølvsten 2020, Econometrica 88, 1859-1898).
 """
 
 from __future__ import annotations
@@ -139,32 +140,32 @@ class _Products:
 
 def _products(b: Floats, *, person: Codes, rater: Codes, cell: Codes) -> _Products:
     """All four kinds of pairs from group sums."""
-    C = int(cell.max()) + 1
-    width = int(person.max()) + 1
+    C, width = int(cell.max()) + 1, int(person.max()) + 1
     groups, g = np.unique(rater * C + cell, return_inverse=True)
     group_rater, group_cell = groups // C, groups % C
     triples, t = np.unique(g * width + person, return_inverse=True)
-    S_t = np.bincount(t, weights=b)
     t_group, t_person = triples // width, triples % width
     _, pc = np.unique(t_person * C + group_cell[t_group], return_inverse=True)
-    S_pc = np.bincount(pc, weights=S_t)[pc]
-
-    def by_group(values: Floats) -> Floats:
-        return np.bincount(t_group, weights=values, minlength=len(groups))
-
-    S_g = by_group(S_t)
-    S_c = np.bincount(group_cell, weights=S_g, minlength=C)[group_cell]
-    squares = np.bincount(g, weights=b**2, minlength=len(groups))
-    own = by_group(S_t**2)
+    S_t = _sums(t, b)
+    S_pc = _sums(pc, S_t)[pc]
+    S_g = _sums(t_group, S_t)
+    S_c = _sums(group_cell, S_g)[group_cell]
+    squares, own = _sums(g, b**2), _sums(t_group, S_t**2)
     by_rater = {
         "squares": squares,
         "repeats": own - squares,
         "mates": S_g**2 - own,
-        # pairs with another rater's ratings of another person; each pair belongs to both raters
-        "others": S_g * (S_c - S_g) - by_group(S_t * (S_pc - S_t)),
+        # with another rater's ratings of another person; each such pair belongs to both raters
+        "others": S_g * (S_c - S_g) - _sums(t_group, S_t * (S_pc - S_t)),
     }
-    by_cell = {k: np.bincount(group_cell, weights=v, minlength=C) for k, v in by_rater.items()}
+    by_cell = {kind: _sums(group_cell, part, C) for kind, part in by_rater.items()}
     return _Products(**by_cell, by_rater=by_rater, group_rater=group_rater, group_cell=group_cell)
+
+
+def _sums(codes: Codes, values: Floats, size: int = 0) -> Floats:
+    """Sum of the values by code."""
+    sums: Floats = np.bincount(codes, weights=values, minlength=size).astype(np.float64)
+    return sums
 
 
 def _excess(
@@ -182,4 +183,4 @@ def _excess(
     direct = P.by_rater[kind] - (level[c] + value) * N.by_rater[kind]
     through_level = 2 * weight * (P.by_rater["others"] - level[c] * N.by_rater["others"])
     moves = np.where(use, direct - through_level, 0.0)
-    return value, np.bincount(P.group_rater, weights=moves, minlength=n_raters) / total
+    return value, _sums(P.group_rater, moves, n_raters) / total

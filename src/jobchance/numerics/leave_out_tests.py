@@ -20,7 +20,7 @@ Codes = NDArray[np.int64]
 CLUSTERS_PER_COLUMN = 5
 
 
-class Tested(NamedTuple):
+class ChiOrF(NamedTuple):
     """Statistic, its degrees of freedom and its p-value; NaN where the test cannot run."""
 
     statistic: float
@@ -28,8 +28,8 @@ class Tested(NamedTuple):
     p_value: float
 
 
-def score_test(scores: Floats, codes: Codes) -> Tested:
-    r"""Do all scores have mean zero, when rows of one cluster depend on each other?
+def score_test(scores: Floats, codes: Codes) -> ChiOrF:
+    r"""Test that all scores have mean zero, when rows of one cluster depend on each other.
 
     .. math:: L = s'\Big(\sum_g s_g s_g'\Big)^{-1} s, \qquad F = \frac{L}{G - L}\,\frac{G - q}{q}
               \sim F(q, G - q)
@@ -46,7 +46,7 @@ def score_test(scores: Floats, codes: Codes) -> Tested:
 
     Returns
     -------
-    Tested
+    ChiOrF
         F, q and p; NaN with fewer than five clusters per column.
 
     Examples
@@ -57,16 +57,16 @@ def score_test(scores: Floats, codes: Codes) -> Tested:
     """
     G, q = int(codes.max()) + 1, scores.shape[1]
     if q == 0 or CLUSTERS_PER_COLUMN * q > G:
-        return Tested(float("nan"), float(q), float("nan"))
+        return ChiOrF(float("nan"), float(q), float("nan"))
     sums = cluster_sums(scores, codes, n_clusters=G)
     total = sums.sum(axis=0)
     L = float(total @ np.linalg.solve(sums.T @ sums, total))
     F = L / (G - L) * (G - q) / q
-    return Tested(F, float(q), float(fisher.sf(F, q, G - q)))
+    return ChiOrF(F, float(q), float(fisher.sf(F, q, G - q)))
 
 
-def leftover_test(v: Floats, *, rater: Codes, cell: Codes, n_fitted: int) -> Tested:
-    r"""Do residuals of different rows with one rater still go together?
+def leftover_test(v: Floats, *, rater: Codes, cell: Codes, n_fitted: int) -> ChiOrF:
+    r"""Test that residuals of different rows with one rater do not go together.
 
     .. math:: T = \sum_j \frac{1}{n_j} \Big\{ \Big(\sum_{i \in j} v_i\Big)^2
               - \sum_{i \in j} v_i^2 \frac{1 - n_{jc}/n_c}{1 - 1/n_c} \Big\}, \qquad
@@ -86,7 +86,7 @@ def leftover_test(v: Floats, *, rater: Codes, cell: Codes, n_fitted: int) -> Tes
 
     Returns
     -------
-    Tested
+    ChiOrF
         K = J - 1 - `n_fitted` for J raters; one-sided.
 
     References
@@ -108,12 +108,12 @@ def leftover_test(v: Floats, *, rater: Codes, cell: Codes, n_fitted: int) -> Tes
     expected = squares * (1 - n_jc / n_c[cell]) / (1 - 1 / n_c[cell])
 
     def total(values: Floats) -> Floats:
-        return np.bincount(rater, weights=values, minlength=J)
+        return np.bincount(rater, weights=values, minlength=J).astype(np.float64)
 
     T = float(np.sum((total(v) ** 2 - total(expected)) / n_j))
     V = 2 * float(np.sum((total(squares) ** 2 - total(squares**2)) / n_j**2))
     K = float(J - 1 - n_fitted)
     if K <= 0 or V <= 0:
-        return Tested(float("nan"), K, float("nan"))
+        return ChiOrF(float("nan"), K, float("nan"))
     statistic = float(np.sqrt(2 * K / V) * T + K)
-    return Tested(statistic, K, float(chi2.sf(statistic, K)))
+    return ChiOrF(statistic, K, float(chi2.sf(statistic, K)))
