@@ -1,0 +1,178 @@
+"""`evidence_ladder`: every design that the study allows, side by side, each with its card and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from importlib import import_module
+
+from jobchance.errors import DesignError, EstimationError, IdentificationError, SpecError
+from jobchance.identification.cards import CREDIBLE, Card
+from jobchance.identification.ladder_result import EvidenceLadder
+from jobchance.identification.rungs.ground import prepare
+from jobchance.identification.rungs.model import Ground, Rung
+from jobchance.identification.thresholds import Thresholds
+from jobchance.options import check_option
+from jobchance.panel.model import AnalysisPanel
+
+# rung -> module and function; in the order from prediction to effect, then spread and direction
+_RUNGS = {
+    "raw_gradient": ("association", "raw_gradient"),
+    "adjusted": ("association", "adjusted"),
+    "hazard": ("hazard", "hazard"),
+    "within_citizen": ("within", "within_citizen"),
+    "two_raters": ("two_raters", "two_raters"),
+    "leniency": ("leniency", "reduced_form"),
+    "leniency_iv": ("leniency", "instrumental"),
+    "shift": ("shift", "shift"),
+    "value_added": ("value_added", "spread"),
+    "direction": ("direction", "direction"),
+}
+RUNGS = tuple(_RUNGS)
+ESTIMANDS = {
+    "raw_gradient": "predictive",
+    "adjusted": "predictive_adjusted",
+    "hazard": "predictive_timing",
+    "within_citizen": "case_level_within",
+    "two_raters": "case_level_two_raters",
+    "leniency": "dispositional",
+    "leniency_iv": "case_level_iv",
+    "shift": "dispositional_movers",
+    "value_added": "spread",
+    "direction": "directional",
+}
+
+
+def evidence_ladder(
+    panel: AnalysisPanel,
+    *,
+    covariates: Iterable[str] | None = None,
+    rungs: Sequence[str] | None = None,
+    accept: Iterable[str] = (),
+    thresholds: Thresholds | None = None,
+    level: float = 0.95,
+) -> EvidenceLadder:
+    r"""Run every design that the study allows and say what each can and cannot identify.
+
+    All numbers are percentage points of the outcome within the panel's horizon, and relative to one base
+    rate. Three questions are kept apart: what belief *predicts* (raw gradient, adjusted association, hazard),
+    what a caseworker's general *optimism* does (leniency, shift), and what raising the belief in *this* case
+    would do (within citizen, two raters, instrumental variable). Spread between caseworkers and the direction
+    between belief and action stand beside them.
+
+    **Verdicts.** Each rung ends in *predicts only*, *suggestive*, *credible under stated assumptions* or *not
+    identified here*: the weakest that its assumptions leave (`jobchance.identification.cards.Card`). Several
+    designs are several chances of a false claim: where an interval excludes zero by itself but not once the
+    credible designs of the ladder are counted together (Holm, at `thresholds.joint_level`), the verdict is
+    *suggestive*.
+
+    Parameters
+    ----------
+    panel : AnalysisPanel
+        From `build_panel`. Name the covariates there.
+    covariates : iterable of str or None
+        To adjust for and to test balance on. None: the panel's covariates and `citizen_score`.
+    rungs : sequence of str or None
+        A subset of the rungs, for speed; `None`: all.
+    accept : iterable of str
+        Untestable assumptions that the analyst vouches for, such as `"exclusion"`; the cards say so. It
+        cannot overrule a test.
+    thresholds : Thresholds or None
+        Every limit behind the verdicts; `None`: the defaults, each with its reason in `Thresholds().frame`.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    EvidenceLadder
+        `.frame` with one row per rung, `rung estimand estimate std_error conf_low conf_high unit n
+        assumption_status verdict` first; `.cards`, `.fits`, `.text(lang)`.
+
+    Raises
+    ------
+    SpecError
+        Not a panel, unknown rungs, covariates that the panel lacks, a level that is not between 0 and 1.
+    IdentificationError
+        The panel carries no rung at all: too few citizens or events.
+
+    Notes
+    -----
+    A rung that the data cannot carry is no error: it stands in the frame as *not identified here*, without a
+    number, and its card lists what is missing.
+
+    References
+    ----------
+    The designs: Angrist, Imbens & Krueger (1999); Kolesár (2013); Frandsen, Lefgren & Leslie (2023);
+    Papageorge, Gershenson & Kang (2020); Kline, Saggio & Sølvsten (2020); Hamaker, Kuiper & Grasman (2015).
+
+    Examples
+    --------
+    >>> import jobchance as jc
+    >>> panel = jc.build_panel(jc.simulate_study(seed=1))  # doctest: +SKIP
+    >>> ladder = jc.evidence_ladder(panel)  # doctest: +SKIP
+    >>> ladder.frame[["rung", "estimate", "conf_low", "conf_high", "verdict"]]  # doctest: +SKIP
+    """
+    if not 0 < level < 1:
+        raise SpecError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
+    chosen = [check_option("rungs", name, RUNGS) for name in (RUNGS if rungs is None else rungs)]
+    limits = thresholds or Thresholds()
+    ground = prepare(panel, covariates=covariates, thresholds=limits)
+    vouched = tuple(accept)
+    climbed = [_climb(name, ground, vouched) for name in RUNGS if name in chosen]
+    return EvidenceLadder(
+        rungs=tuple(_guard(climbed, level=level, joint=limits.joint_level)),
+        meta=dict(panel.meta) | {"base_rate": ground.base_rate, "accepted": vouched},
+        thresholds=limits,
+        level=level,
+    )
+
+
+def _climb(name: str, ground: Ground, accept: tuple[str, ...]) -> Rung:
+    """Run one rung; what the data cannot carry becomes a refused rung."""
+    try:
+        rung = _function(name)(ground)
+    except IdentificationError as error:
+        return _refused(name, error.missing or ("design",), str(error))
+    except DesignError as error:
+        return _refused(name, ("rows",), str(error))
+    except EstimationError as error:
+        return _refused(name, ("estimate",), str(error))
+    return rung.with_card(rung.card.accept(accept))
+
+
+def _function(name: str) -> Callable[[Ground], Rung]:
+    module, function = _RUNGS[name]
+    found: Callable[[Ground], Rung] = getattr(
+        import_module(f"jobchance.identification.rungs.{module}"), function
+    )
+    return found
+
+
+def _refused(name: str, missing: tuple[str, ...], reason: str) -> Rung:
+    return Rung(Card(name, ESTIMANDS[name], missing=missing), reason=reason)
+
+
+def _guard(rungs: Sequence[Rung], *, level: float, joint: float) -> list[Rung]:
+    """Lower the verdict of credible rungs whose interval excludes zero only while the others are forgotten.
+
+    Holm (1979): the smallest p-value against joint / m, the next against joint / (m - 1), ...
+    """
+    credible = [r for r in rungs if r.line is not None and r.card.verdict == CREDIBLE]
+    ordered = sorted(credible, key=lambda r: r.line.p if r.line else 1.0)
+    lowered: list[str] = []
+    for place, rung in enumerate(ordered):
+        p = rung.line.p if rung.line else 1.0
+        if lowered or p >= joint / (len(ordered) - place):
+            lowered.append(rung.card.rung)
+    return [_lower(r) if r.card.rung in lowered and _excludes_zero(r, level) else r for r in rungs]
+
+
+def _lower(rung: Rung) -> Rung:
+    return rung.with_card(replace(rung.card, lowered=(*rung.card.lowered, "several_designs")))
+
+
+def _excludes_zero(rung: Rung, level: float) -> bool:
+    if rung.line is None:
+        return False
+    low, high = rung.line.interval(level)
+    return low > 0 or high < 0
