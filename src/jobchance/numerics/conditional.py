@@ -120,7 +120,8 @@ def solve_conditional(X: Floats, y: Floats, codes: Codes) -> ConditionalSolution
     gamma, step, converged = np.zeros(X.shape[1]), 0, False
     loglik, score, information = _evaluate(groups, gamma)
     null = loglik
-    for step in range(1, MAX_ITERATIONS + 1):
+    while step < MAX_ITERATIONS and not converged:
+        step += 1
         try:
             change = np.asarray(linalg.cho_solve(linalg.cho_factor(information), score))
         except linalg.LinAlgError:
@@ -133,8 +134,6 @@ def solve_conditional(X: Floats, y: Floats, codes: Codes) -> ConditionalSolution
             change = change / 2
         gamma = gamma + change
         loglik, score, information = found
-        if converged:
-            break
     eta = groups.X @ gamma
     shares = np.empty(len(y))
     inclusion(eta, groups.starts, groups.events, shares)
