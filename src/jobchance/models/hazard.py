@@ -226,7 +226,8 @@ def _with_frailty(question: _Question, spells: SpellRows) -> Fit:
         made = made.with_vcov(question.vcov)
     used = spells.frame.iloc[made.need_rows("fit_hazard").used]
     plain = fit_glm(question.text, used, family="binomial", link=question.link, vcov="model")
-    assert made.loglik is not None and plain.loglik is not None, "likelihoods were maximised"
+    assert made.loglik is not None, "a likelihood was maximised"
+    assert plain.loglik is not None, "a likelihood was maximised"
     ratio = max(2 * (made.loglik - plain.loglik), 0.0)
     found = {"likelihood_ratio_frailty": ratio}
     conventions = dict(made.conventions)
@@ -266,6 +267,7 @@ def _dressed(made: Fit, question: _Question, spells: SpellRows) -> Fit:
         "causes": list(spells.causes),
         "frailty": list(question.frailty),
         "multinomial": question.competing == "multinomial",
+        "one_of_several": spells.one_of_several,
     }
     events = float(np.sum(spells.exits[used] > 0))
     if not events:

@@ -48,6 +48,8 @@ class SpellRows:
         Rows left out, by reason.
     remarks : tuple of str
         What was found.
+    one_of_several : bool
+        Other exits than the one modelled also end the time at risk.
     """
 
     frame: pd.DataFrame
@@ -57,6 +59,7 @@ class SpellRows:
     periods: tuple[int | float | str, ...]
     dropped: dict[str, int]
     remarks: tuple[str, ...]
+    one_of_several: bool
 
 
 def read_spells(
@@ -90,11 +93,12 @@ def read_spells(
         remarks = [*remarks, *_spell_remarks(frame[entity], exits, period, timed=time is not None)]
     # other exits than the cause asked for end the time at risk, and are no event of it
     kept = np.minimum(exits, 1) if cause is None and len(causes) == 1 else exits
+    one_of_several = cause is not None and len(causes) > 1
     if cause is not None:
         kept, causes = (exits == causes.index(cause) + 1).astype(np.int64), (cause,)
     if isinstance(outcome, str):
         frame = frame.assign(**{outcome: kept})
-    return SpellRows(frame, kept, causes, period, periods, dropped, tuple(remarks))
+    return SpellRows(frame, kept, causes, period, periods, dropped, tuple(remarks), one_of_several)
 
 
 def tabulate(rows: SpellRows, used: Codes) -> pd.DataFrame | None:
@@ -147,8 +151,8 @@ def check_steps(rows: SpellRows, baseline: str) -> None:
     if problems:
         raise DesignError(
             "baseline='steps' estimates a level for every period, which needs rows with and without the "
-            f"event in each. Not so for {'; '.join(problems)}. Leave these periods out of the data, merge periods, "
-            "or choose baseline='polynomial:2' or 'spline:4'."
+            f"event in each. Not so for {'; '.join(problems)}. Leave these periods out of the data, merge "
+            "periods, or choose baseline='polynomial:2' or 'spline:4'."
         )
 
 
@@ -211,8 +215,8 @@ def _exits(
         others = int(np.sum((exits > 0) & (exits != causes.index(cause) + 1)))
         remarks.append(
             f"{counted(others, 'exit')} for other causes than {cause} end the time at risk; the hazard is "
-            "that among those who are still there, and no probability follows from it without the hazards of the "
-            "others."
+            "that among those who are still there, and no probability follows from it without the hazards "
+            "of the others."
         )
     return name, exits, causes, remarks
 
@@ -268,7 +272,8 @@ def _spell_remarks(entity: pd.Series, exits: Codes, period: Codes, *, timed: boo
     if problems:
         raise DesignError(
             f"The rows are not spells of {entity.name} until one exit: {'; '.join(problems)}. Keep one row "
-            f"per person and period until the exit; for repeated spells give an entity= that numbers the spells."
+            f"per person and period until the exit; for repeated spells give an entity= that numbers the "
+            "spells."
         )
     if not timed:
         return []
