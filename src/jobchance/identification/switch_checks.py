@@ -75,14 +75,14 @@ def balance_new_caseworker(rows: pd.DataFrame, covariates: Sequence[str], *, vco
     own, outside the joint test: it is held fixed in the contrast, and drawing anyone but the former
     caseworker from J colleagues gives it a slope of about -1 / (J - 1).
     """
-    columns, terms = _covariate_columns(rows, balance_names(rows, covariates))
+    columns, terms = covariate_columns(rows, balance_names(rows, covariates))
     data = rows[["cell", "citizen_id", "caseworker_id", AFTER, BEFORE]].join(columns, how="inner")
     records = []
     for term in [*terms, BEFORE]:
         other = "" if term == BEFORE else f" + {BEFORE}"
-        line = _line(f"{term} ~ {AFTER}{other}", data, AFTER, vcov)
+        line = regression_line(f"{term} ~ {AFTER}{other}", data, AFTER, vcov)
         records.append({"term": terms.get(term, term)} | line | {"tested": term != BEFORE})
-    joint = _joint(f"{AFTER} ~ {' + '.join([BEFORE, *terms])}", data, list(terms), vcov)
+    joint = joint_test(f"{AFTER} ~ {' + '.join([BEFORE, *terms])}", data, list(terms), vcov)
     return Balance(pd.DataFrame(records), joint, len(rows) - len(data))
 
 
@@ -117,9 +117,9 @@ def mover_pre_trend(history: History, movers: pd.DataFrame, *, vcov: Vcov) -> pd
     records = []
     for outcome in outcomes:
         formula = f"{outcome} ~ {' + '.join(leads)}"
-        found = _joint(formula, rows, list(leads), vcov, entity="move", absorb=("when",))
+        found = joint_test(formula, rows, list(leads), vcov, entity="move", absorb=("when",))
         size = {"n_shifts": int(rows.loc[rows["event_time"] < -1, "move"].nunique())}
-        records.append({"outcome": outcome} | _fields(found) | size)
+        records.append({"outcome": outcome} | joint_line(found) | size)
     return pd.DataFrame(records, columns=["outcome", *_TEST, "n_shifts"])
 
 
@@ -135,11 +135,11 @@ def symmetry(rows: pd.DataFrame, *, vcov: Vcov) -> pd.DataFrame:
         "difference": f"outcome ~ up + {CHANGE} + {BEFORE}",
     }
     by_term = {
-        "up": _line(formulas["down"], data, "up", vcov),
-        "down": _line(formulas["down"], data, "down", vcov),
+        "up": regression_line(formulas["down"], data, "up", vcov),
+        "down": regression_line(formulas["down"], data, "down", vcov),
     }
     # given the whole change, the coefficient of `up` is the slope up less the slope down
-    by_term["difference"] = _line(formulas["difference"], data, "up", vcov)
+    by_term["difference"] = regression_line(formulas["difference"], data, "up", vcov)
     records = [
         {"term": term}
         | {name: line[name] for name in LINE}
@@ -227,11 +227,11 @@ def _enough(moves: Moves, limits: Thresholds) -> tuple[Assumption, ...]:
     )
 
 
-def _covariate_columns(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+def covariate_columns(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Standardised columns `x0 x1 ...` of the covariates on their complete rows, and what each stands for."""
     if not names:
         return pd.DataFrame(index=rows.index), {}
-    formula = f"{AFTER} ~ {' + '.join(f'`{name}`' for name in names)}"
+    formula = f"wave ~ {' + '.join(f'`{name}`' for name in names)}"
     design = build_design(formula, rows)
     kept = [i for i, column in enumerate(design.columns) if column != INTERCEPT]
     values = design.matrix[:, kept]
@@ -243,7 +243,7 @@ def _covariate_columns(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.Dat
     return made, terms
 
 
-def _line(formula: str, data: pd.DataFrame, term: str, vcov: Vcov) -> dict[str, float]:
+def regression_line(formula: str, data: pd.DataFrame, term: str, vcov: Vcov) -> dict[str, float]:
     """One coefficient of a regression within cells; missing where the rows cannot carry it."""
     names = (*LINE, "statistic", "p_value")
     try:
@@ -256,7 +256,7 @@ def _line(formula: str, data: pd.DataFrame, term: str, vcov: Vcov) -> dict[str, 
     return dict(zip(names, map(float, line), strict=True))
 
 
-def _joint(
+def joint_test(
     formula: str,
     data: pd.DataFrame,
     terms: Sequence[str],
@@ -275,5 +275,6 @@ def _joint(
     return wald(fit, terms)
 
 
-def _fields(found: Joint) -> dict[str, object]:
+def joint_line(found: Joint) -> dict[str, object]:
+    """The test as columns of a table."""
     return {"statistic": found.statistic, "df": found.df, "p_value": found.p_value}

@@ -46,6 +46,19 @@ class Moves:
 
 def read_moves(history: History, chosen: Sequence[str] | None, *, reliability: float | None = None) -> Moves:
     """Changes of caseworker that a mover contrast can use."""
+    rows, scale = optimism_columns(history, reliability=reliability)
+    made = rows.assign(
+        cell=pd.factorize(pd.MultiIndex.from_frame(rows[list(CELL)].astype(object)))[0],
+        first=rows["change"] & rows["change"].groupby(rows["citizen_id"], sort=False).cumsum().eq(1),
+    )
+    usable = made["change"] & made[[CHANGE, "outcome", *CELL]].notna().all(axis=1)
+    return Moves(made[usable], chosen_changes(history, chosen)[usable], scale, history.has_reasons)
+
+
+def optimism_columns(
+    history: History, *, reliability: float | None = None
+) -> tuple[pd.DataFrame, OptimismScale]:
+    """The rows of a history with optimism after, before and its change on the scale of the disposition."""
     rows = history.frame
     absent = [name for name in ("optimism", "belief", "outcome") if name not in rows.columns]
     if absent:
@@ -53,13 +66,7 @@ def read_moves(history: History, chosen: Sequence[str] | None, *, reliability: f
     scale = scale_optimism(rows, reliability=reliability)
     after = scale.disposition
     before = after.groupby(rows["citizen_id"], sort=False).shift(1)
-    made = rows.assign(
-        **{AFTER: after, BEFORE: before, CHANGE: after - before},
-        cell=pd.factorize(pd.MultiIndex.from_frame(rows[list(CELL)].astype(object)))[0],
-        first=rows["change"] & rows["change"].groupby(rows["citizen_id"], sort=False).cumsum().eq(1),
-    )
-    usable = made["change"] & made[[CHANGE, "outcome", *CELL]].notna().all(axis=1)
-    return Moves(made[usable], chosen_changes(history, chosen)[usable], scale, history.has_reasons)
+    return rows.assign(**{AFTER: after, BEFORE: before, CHANGE: after - before}), scale
 
 
 def fit_moves(rows: pd.DataFrame, vcov: Vcov, formula: str = f"outcome ~ {CHANGE} + {BEFORE}") -> Fit:

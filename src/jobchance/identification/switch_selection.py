@@ -1,0 +1,64 @@
+"""Whether citizens whose caseworker changes differ, before the change, from those whose caseworker stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from jobchance.identification.switch_checks import (
+    balance_names,
+    covariate_columns,
+    joint_line,
+    joint_test,
+    regression_line,
+)
+from jobchance.identification.switch_moves import LINE
+from jobchance.identification.switch_rows import History
+from jobchance.identification.switch_stack import Stacks
+from jobchance.results.vcov import Vcov
+
+TREND = "belief_trend"
+
+
+def compare_before(
+    history: History, stacks: Stacks, covariates: Sequence[str], *, vcov: Vcov
+) -> pd.DataFrame:
+    """Levels and trends before the change, those who change less those who stay, in standard deviations.
+
+    Columns `term estimate std_error conf_low conf_high statistic df p_value n_shifts`. Beliefs and the former
+    caseworker's optimism are those of the wave before; `belief_trend` is the belief of that wave less that of
+    the wave before it. The row `joint` tests covariates and beliefs together; the former caseworker's
+    optimism and the trend, which few citizens have, have rows of their own.
+    """
+    anchors = stacks.anchors.assign(cell=stacks.anchors["stack"])
+    anchors = anchors.assign(shifted=anchors["group"].notna().astype(float), **{TREND: _trend(history)})
+    columns, terms = covariate_columns(anchors, balance_names(anchors, covariates))
+    base = anchors[["cell", "citizen_id", "caseworker_id", "shifted"]]
+    together = base.join(columns, how="inner")
+    found = joint_test(f"shifted ~ {' + '.join(terms)}", together, list(terms), vcov)
+    records = [_record(name, together, term, vcov) for term, name in terms.items()]
+    for name in ("before_optimism", TREND):
+        alone = base.assign(x=(anchors[name] - anchors[name].mean()) / anchors[name].std())
+        records.append(_record(name, alone[alone["x"].notna()], "x", vcov))
+    joint = {"term": "joint", **dict.fromkeys(LINE, np.nan), **joint_line(found)}
+    records.append(joint | {"n_shifts": int(together["shifted"].sum())})
+    return pd.DataFrame(records)
+
+
+def _record(name: str, data: pd.DataFrame, column: str, vcov: Vcov) -> dict[str, object]:
+    """One line of the comparison within stacks."""
+    line = regression_line(f"{column} ~ shifted", data, "shifted", vcov)
+    numbers: dict[str, object] = {key: line[key] for key in LINE}
+    test = {"statistic": line["statistic"] ** 2, "df": 1.0, "p_value": line["p_value"]}
+    return {"term": name} | numbers | test | {"n_shifts": int(data["shifted"].sum())}
+
+
+def _trend(history: History) -> pd.Series:
+    """The belief one wave before a row less that two waves before it, with one caseworker in both."""
+    frame = history.frame
+    lagged = frame.groupby("citizen_id", sort=False)
+    steady = lagged["follows"].shift(1, fill_value=False) & ~lagged["change"].shift(1, fill_value=False)
+    trend: pd.Series = (lagged["belief"].shift(1) - lagged["belief"].shift(2)).where(steady)
+    return trend
