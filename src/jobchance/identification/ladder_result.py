@@ -12,6 +12,7 @@ import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.identification.cards import Card
+from jobchance.identification.ladder_text import ladder_text
 from jobchance.identification.rungs.model import Rung
 from jobchance.identification.thresholds import Thresholds
 from jobchance.results.fit import Fit
@@ -146,6 +147,13 @@ class EvidenceLadder:
             if found.card.rung == rung:
                 return MappingProxyType(dict(found.fits))
         raise SpecError(f"This ladder has no rung {rung!r}; it has {', '.join(self.cards)}.")
+
+    def text(self, lang: str = "da") -> str:
+        """The ladder in words for readers who decide and do not estimate, in Markdown.
+
+        No sentence speaks of an effect unless the verdict is *credible under stated assumptions*.
+        """
+        return ladder_text(self.rungs, self.frame, self.meta, level=self.level, lang=lang)
 
     def to_dict(self) -> dict[str, Any]:
         """The frame, the assumptions and the refusals as plain values; no rows, no fits."""

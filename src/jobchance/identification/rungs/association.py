@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from jobchance.effects.comparisons import comparisons
 from jobchance.errors import EstimationError, IdentificationError
 from jobchance.identification.cards import PREDICTS, Assumption, Card
 from jobchance.identification.rungs.ground import quoted
-from jobchance.identification.rungs.model import Ground, Line, Rung, counts, enough_clusters, line_of, two_way
+from jobchance.identification.rungs.model import Ground, Line, Rung, enough_clusters, line_of, two_way
 from jobchance.models.glm import fit_glm
 from jobchance.results.fit import Fit
 
 _MOST_ANSWERS = 11
+_EVENTS_PER_PERIOD = 20
 
 
 def raw_gradient(ground: Ground) -> Rung:
@@ -31,7 +35,7 @@ def raw_gradient(ground: Ground) -> Rung:
         "raw_gradient",
         "predictive",
         (
-            enough_clusters(max(fit.inference.clusters.values(), default=0), ground.thresholds),
+            enough_clusters(line.n_caseworkers, ground.thresholds),
             Assumption("no_confounding", "doubtful"),
         ),
         ceiling=PREDICTS,
@@ -50,44 +54,75 @@ def _answers(belief: pd.Series, answers: list[float]) -> pd.Series:
 
 
 def adjusted(ground: Ground) -> Rung:
-    """Average difference per step of the answer from a logit with covariates, jobcentre and period."""
+    """Average difference per step of the answer, given covariates, jobcentre and period.
+
+    A logit with average comparisons; where a level of a covariate has no events (or nothing else) the logit
+    has no maximum, and the linear probability model stands in its place.
+    """
     rows = ground.relationships.dropna(subset=["belief", "caseworker_id"])
+    rows = rows.assign(period_group=_merged_periods(rows))
     formula = _formula(rows, ground.covariates)
+    unit, population = "pp per step of the answer", "relationships"
     linear = fit_glm(formula, rows, family="gaussian", vcov=two_way(rows))
+    line = line_of(linear, "belief", rows=rows.iloc[_used(linear)], unit=unit, population=population)
     fits: dict[str, Fit] = {}
-    try:
-        fits["logit"] = fit_glm(formula, rows, family="binomial", vcov=two_way(rows))
-        found = comparisons(fits["logit"], "belief", contrast=1).iloc[0]
-        line = Line(
-            estimate=float(found["estimate_pp"]),
-            std_error=100 * float(found["std_error"]),
-            df=float(found["df"]),
-            unit="pp per step of the answer",
-            population="relationships",
-            **counts(rows.iloc[_used(fits["logit"])]),
-        )
-    except (
-        EstimationError
-    ):  # separation: a cell of a covariate without events; the linear model has no such limit
-        line = line_of(
-            linear,
-            "belief",
-            rows=rows.iloc[_used(linear)],
-            unit="pp per step of the answer",
-            population="relationships",
-        )
+    if _every_level_has_both(rows, ground.covariates):
+        try:
+            fits["logit"] = fit_glm(formula, rows, family="binomial", vcov=two_way(rows))
+            line = _average(fits["logit"], line)
+        except EstimationError:  # separation by several covariates together
+            fits = {}
     fits["linear"] = linear
     return Rung(_card(ground, rows, line), line, fits)
 
 
-def _used(fit: Fit) -> np.ndarray:
+def _average(logit: Fit, line: Line) -> Line:
+    """The average difference of the logit in place of the linear coefficient."""
+    found = comparisons(logit, "belief", contrast=1).iloc[0]
+    return replace(
+        line,
+        estimate=float(found["estimate_pp"]),
+        std_error=100 * float(found["std_error"]),
+        df=float(found["df"]),
+    )
+
+
+def _used(fit: Fit) -> NDArray[np.int64]:
     """Positions of the rows behind a fit."""
     return fit.need_rows("The ladder").used
 
 
+def _merged_periods(rows: pd.DataFrame) -> pd.Series:
+    """Periods in order, joined to the one before until each has events enough for a logit."""
+    if "period" not in rows:
+        return pd.Series("all", index=rows.index)
+    events = rows.groupby("period")["outcome"].sum().sort_index()
+    group, inside, names = 0, 0.0, {}
+    for period, count in events.items():
+        names[period] = f"{group:03d}"
+        inside += count
+        if inside >= _EVENTS_PER_PERIOD:
+            group, inside = group + 1, 0.0
+    if inside and group:  # what is left over joins the last full group
+        names = {p: min(g, f"{group - 1:03d}") for p, g in names.items()}
+    return rows["period"].map(names)
+
+
+def _every_level_has_both(rows: pd.DataFrame, covariates: tuple[str, ...]) -> bool:
+    """Whether each level of each categorical covariate and place has events and other rows."""
+    columns = [c for c in (*covariates, "jobcentre_id") if c in rows]
+    for column in columns:
+        if pd.api.types.is_numeric_dtype(rows[column]) and not pd.api.types.is_bool_dtype(rows[column]):
+            continue
+        shares = rows.groupby(column, observed=True)["outcome"].mean()
+        if ((shares == 0) | (shares == 1)).any():
+            return False
+    return True
+
+
 def _formula(rows: pd.DataFrame, covariates: tuple[str, ...]) -> str:
     """Belief, covariates, and jobcentre and period where they vary."""
-    places = [c for c in ("jobcentre_id", "period") if c in rows and len(rows[c].dropna().unique()) > 1]
+    places = [c for c in ("jobcentre_id", "period_group") if c in rows and len(rows[c].dropna().unique()) > 1]
     terms = ["belief", *[quoted(c) for c in covariates], *[f"C({c})" for c in places]]
     return "outcome ~ " + " + ".join(terms)
 
