@@ -26,6 +26,7 @@ STATUSES = (
     "doubtful",  # tested with a warning, or not testable and often wrong in this field
     "untested",  # testable, but the data lack what the test needs
     "accepted",  # doubtful or untested, and the analyst says that it holds here
+    "stated",  # cannot be tested and is not known to be wrong: the verdict names it
     "by_design",  # documented by how the data came about
     "holds",  # tested; nothing found against it
 )

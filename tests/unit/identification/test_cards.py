@@ -33,6 +33,7 @@ HOLDS = Assumption("random_assignment", "holds", test="balance_joint", p_value=0
     [
         ("holds", PREDICTS, CREDIBLE),
         ("by_design", PREDICTS, CREDIBLE),
+        ("stated", PREDICTS, CREDIBLE),
         ("accepted", PREDICTS, CREDIBLE),
         ("doubtful", PREDICTS, SUGGESTIVE),
         ("untested", PREDICTS, SUGGESTIVE),
