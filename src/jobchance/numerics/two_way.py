@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jobchance.numerics.two_way_design import Codes, Floats, TwoWayDesign
+from jobchance.numerics.two_way_design import Codes, Floats, Mask, TwoWayDesign
 from jobchance.numerics.two_way_leverage import Leverages, exact_leverages, projected_leverages
 
-_PROBES = (20, 400)
+_PROBES = (5, 400)
 _PROBED = 4_000_000  # values that the probes of a standard error may hold
 _CELLS = 10
+_POWER_STEPS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,8 @@ class TwoWayComponents:
         Mean over observations of the leave-out estimate of their own error variance.
     max_leverage : float
         Largest P among rows that can be left out.
+    eigenvalue_share : float
+        Largest squared eigenvalue over the sum of squares, for the variance of psi; NaN with projections.
     alpha, psi : array
         Least-squares effects, centred at zero in observation weights.
     """
@@ -49,6 +52,7 @@ class TwoWayComponents:
     sigma2: float
     residual: float
     max_leverage: float
+    eigenvalue_share: float
     alpha: Floats
     psi: Floats
 
@@ -84,6 +88,8 @@ def two_way_components(
     std_errors : bool
         Compute `covariance`.
     """
+    order = np.lexsort((caseworker, citizen))  # neighbours in memory, and numbers free of the rows' order
+    y, citizen, caseworker = y[order], citizen[order], caseworker[order]
     rows, codes = _match_rows(citizen, caseworker) if by_match else (np.arange(len(y)), (citizen, caseworker))
     w = np.bincount(rows).astype(float)
     mean_y = np.bincount(rows, weights=y) / w
@@ -97,12 +103,12 @@ def two_way_components(
         levers: tuple[Leverages, ...] = (exact_leverages(design),)
     else:
         levers = projected_leverages(design, n_projections, seed)
-    stays = ~design.moves() if by_match else np.zeros(len(w), dtype=bool)
+    stays: Mask = ~design.moves() & by_match
     own = _stayer_variances(y - gap, rows, w, (mean_y - gap - residual)) if by_match else np.zeros(len(w))
 
     def corrected(lever: Leverages) -> tuple[Floats, Floats]:
         with np.errstate(invalid="ignore"):
-            row = w * (mean_y - gap) * residual * lever.inverse_M
+            row = w * (mean_y - gap) * residual * lever.inverse_m
         row = np.where(stays, own, row)
         return plug_in - lever.B @ row / (len(y) - 1), row
 
@@ -112,7 +118,10 @@ def two_way_components(
     sigma2 = float(w @ residual**2) / df if df > 0 else np.nan
     cov = np.full((3, 3), np.nan)
     if std_errors:
-        cov = _covariance(design, np.sqrt(w) * (mean_y - gap), levers[0], sigma, stays, seed) / (len(y) - 1) ** 2
+        cov = (
+            _covariance(design, np.sqrt(w) * (mean_y - gap), levers[0], sigma, stays, seed)
+            / (len(y) - 1) ** 2
+        )
         if by_match:  # a stayer's match cannot be left out, so nothing bounds its part of this variance
             cov[0, :] = cov[:, 0] = np.nan
     return TwoWayComponents(
@@ -124,6 +133,7 @@ def two_way_components(
         sigma2=sigma2,
         residual=float(sigma @ w / len(y)),
         max_leverage=float(levers[0].P[~stays].max()),
+        eigenvalue_share=_eigenvalue_share(design),
         alpha=alpha,
         psi=psi,
     )
@@ -150,6 +160,21 @@ def _moments(design: TwoWayDesign, alpha: Floats, psi: Floats) -> Floats:
     return out
 
 
+def _eigenvalue_share(design: TwoWayDesign) -> float:
+    """Largest squared eigenvalue of G A_psi over the sum of squares, by power iteration."""
+    if design.inverse is None:
+        return float("nan")
+    W = design.caseworker_weight
+    K = design.inverse * W - np.outer(design.inverse @ W, W) / design.total
+    x = np.random.default_rng(0).normal(size=len(W))
+    largest = 0.0
+    for _ in range(_POWER_STEPS):
+        x = K @ x
+        largest = float(np.linalg.norm(x))
+        x /= largest
+    return largest**2 / float(np.sum(K * K.T))
+
+
 def _stayer_variances(y: Floats, rows: Codes, w: Floats, fitted: Floats) -> Floats:
     """Mean over a match of y (y - fit) / (1 - 1/T), used where a match is all that a citizen has."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -159,14 +184,14 @@ def _stayer_variances(y: Floats, rows: Codes, w: Floats, fitted: Floats) -> Floa
 
 
 def _covariance(
-    design: TwoWayDesign, y: Floats, lever: Leverages, sigma: Floats, stays: Floats, seed: int
+    design: TwoWayDesign, y: Floats, lever: Leverages, sigma: Floats, stays: Mask, seed: int
 ) -> Floats:
     """4 y'C_a S C_b y - 2 tr(C_a S C_b S) with S = diag of smoothed error variances, KSS (2020) section 4.
 
     C = B - (M diag(B_ii/M_ii) + diag(B_ii/M_ii) M) / 2 has no diagonal; traces by Hutchinson's probes.
     """
     smooth = _smoothed(sigma, lever.P, design.moves())
-    ratio = np.where(stays, 0.0, lever.B * np.where(stays, 0.0, lever.inverse_M))
+    ratio = np.where(stays, 0.0, lever.B * np.where(stays, 0.0, lever.inverse_m))
     keep = np.where(stays, lever.B, 0.0)  # rows that cannot be left out keep no diagonal either
     n_probes = int(np.clip(_PROBED // len(y), *_PROBES))
     probes = 2.0 * np.random.default_rng(seed + 1).integers(0, 2, size=(len(y), n_probes)) - 1.0
@@ -207,10 +232,10 @@ def _apply_kernels(design: TwoWayDesign, v: Floats, ratio: Floats) -> Floats:
     return np.array(made)
 
 
-def _smoothed(sigma: Floats, P: Floats, moves: Floats) -> Floats:
+def _smoothed(sigma: Floats, P: Floats, moves: Mask) -> Floats:
     """Mean error variance of rows with about the same leverage, movers and stayers apart; at least 0."""
     out = np.zeros(len(sigma))
-    for group in (np.flatnonzero(moves), np.flatnonzero(~np.asarray(moves, dtype=bool))):
+    for group in (np.flatnonzero(moves), np.flatnonzero(~moves)):
         for cell in np.array_split(group[np.argsort(P[group], kind="stable")], _CELLS):
             out[cell] = max(float(sigma[cell].mean()), 0.0) if len(cell) else 0.0
     return out

@@ -17,6 +17,7 @@ from jobchance.errors import EstimationError
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 _MAX_STEPS = 2_000
 
@@ -74,9 +75,9 @@ class TwoWayDesign:
         """Free effects of a connected set: citizens + caseworkers - 1."""
         return len(self.citizen_weight) + len(self.caseworker_weight) - 1
 
-    def moves(self) -> NDArray[np.bool_]:
+    def moves(self) -> Mask:
         """Whether the citizen of each row has several caseworkers, (n,)."""
-        several: NDArray[np.bool_] = np.diff(self.matches.indptr)[self.citizen] > 1
+        several: Mask = np.diff(self.matches.indptr)[self.citizen] > 1
         return several
 
     def solve_caseworkers(self, rhs: Floats, *, tolerance: float = 1e-11) -> Floats:
@@ -93,11 +94,11 @@ class TwoWayDesign:
 
     def gather(self, v: Floats) -> tuple[Floats, Floats]:
         """X'v: sums over the rows of each citizen and of each caseworker, v of shape (n, m)."""
-        out = []
-        for codes, size in ((self.citizen, len(self.citizen_weight)), (self.caseworker, -1)):
-            sums = [np.bincount(codes, weights=column, minlength=size if size > 0 else 0) for column in v.T]
-            out.append(np.column_stack(sums))
-        return out[0], out[1]
+        a, b = (
+            np.array([np.bincount(codes, weights=column) for column in v.T], dtype=float).T
+            for codes in (self.citizen, self.caseworker)
+        )
+        return a, b
 
     def spread(self, alpha: Floats, psi: Floats) -> Floats:
         """X beta: effects at the rows, (n, m)."""

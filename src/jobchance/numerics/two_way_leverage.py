@@ -28,7 +28,7 @@ class Leverages:
     ----------
     P, M : array (n,)
         Leverage and its complement.
-    inverse_M : array (n,)
+    inverse_m : array (n,)
         Estimate of 1 / (1 - P); corrected for the curvature of 1/M where M is estimated.
     B : array (3, n)
         Citizens, caseworkers, covariance.
@@ -36,7 +36,7 @@ class Leverages:
 
     P: Floats
     M: Floats
-    inverse_M: Floats
+    inverse_m: Floats
     B: Floats
 
 
@@ -49,7 +49,8 @@ def exact_leverages(design: TwoWayDesign) -> Leverages:
     centred = G @ (W - W.mean())
     q, t, m, x = np.zeros((4, len(design.matches.data)))
     shares = design.shares
-    _contrasts(shares.indptr, shares.indices, shares.data, G, spread, centred, q, t, m, x)
+    starts, places = shares.indptr.astype(np.int64), shares.indices.astype(np.int64)
+    _contrasts(starts, places, shares.data, G, spread, centred, q, t, m, x)
     at = _match_of_row(design)
     return _assemble(design, q[at], t[at], m[at], x[at])
 
@@ -77,7 +78,7 @@ def projected_leverages(design: TwoWayDesign, n_projections: int, seed: int) -> 
 
 
 def _project(design: TwoWayDesign, moves: Codes, signs: NDArray[np.int8], left: Floats) -> Floats:
-    """Mean over k projections of f^2, (u-f)^2, f^4, (u-f)^4, f^2 (u-f)^2, x and t at the moving rows, (7, r)."""
+    """Means over k projections of f^2, (u-f)^2, f^4, (u-f)^4, f^2 (u-f)^2, x and t at moving rows, (7, r)."""
     root = np.sqrt(design.w)
     a = np.zeros((len(design.citizen_weight), signs.shape[1]))
     b = np.zeros((len(design.caseworker_weight), signs.shape[1]))
@@ -89,7 +90,8 @@ def _project(design: TwoWayDesign, moves: Codes, signs: NDArray[np.int8], left: 
     out = np.zeros((7, len(moves)))
     shared = (V, design.shares @ V, U, design.shares @ U)
     _accumulate(citizen, caseworker, root[moves], signs, means, *shared, out)
-    return out / signs.shape[1]
+    out /= signs.shape[1]
+    return out
 
 
 def _from_moments(design: TwoWayDesign, moves: Codes, moments: Floats, m: Floats, k: int) -> Leverages:
@@ -104,7 +106,7 @@ def _from_moments(design: TwoWayDesign, moves: Codes, moments: Floats, m: Floats
     M = own - p
     curvature = (M * AA - p * CC + (M - p) * AC) / (k * own**2)
     variance = (p**2 * CC + M**2 * AA - 2 * p * M * AC) / (k * own**2)
-    full, inverse = raw.M.copy(), raw.inverse_M.copy()
+    full, inverse = raw.M.copy(), raw.inverse_m.copy()
     full[moves] = M
     inverse[moves] = (1 - variance / M**2 + curvature / M) / M
     return Leverages(1 - full, full, inverse, raw.B)
@@ -131,7 +133,7 @@ def _match_of_row(design: TwoWayDesign) -> Codes:
 
 
 def _row_contrast(design: TwoWayDesign, V: Floats, rows: Codes) -> tuple[Floats, Floats]:
-    """f'V and s_c'V at some rows."""
+    """Contrasts f'V and means s_c'V at some rows."""
     means = (design.shares @ V)[design.citizen[rows]]
     return V[design.caseworker[rows]] - means, means
 
