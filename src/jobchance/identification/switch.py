@@ -128,7 +128,7 @@ def switch_event_study(
         stacks = stack_by_direction(history, window=window, wanted=chosen, control=control)
     fit = fit_events(stacks, outcome, window, kind)
     kinds = {"chosen": chosen, "all": None, "exogenous": tuple(exogenous)}
-    shift = shift_table(history, window, kinds, kind)
+    shift = shift_table(history, kinds, kind)
     ahead = lead_tests(single, window, kind)
     selection = compare_before(history, single, panel_covariates(panel, covariates), vcov=kind)
     tables = {"event_study": event_path(fit, stacks, window), "shift": shift} | dict(movers.diagnostics)

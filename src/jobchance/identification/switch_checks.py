@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from jobchance.design.build import build_design
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import DesignError
 from jobchance.identification.cards import Assumption, judge_p
-from jobchance.identification.switch_moves import AFTER, BEFORE, CHANGE, LINE, Moves, fit_moves
+from jobchance.identification.switch_moves import AFTER, BEFORE, CHANGE, LINE, Moves, fit_moves, term_line
 from jobchance.identification.switch_rows import History
 from jobchance.identification.thresholds import Thresholds
 from jobchance.models.panel import fit_panel
@@ -39,9 +40,9 @@ class Joint:
 class Balance:
     """The new caseworker's optimism against what was known before the change.
 
-    `table` has one row per covariate, `term estimate std_error p_value tested`: standard deviations of the
+    `table` has one row per covariate, `term role estimate std_error ...`: standard deviations of the
     covariate per standard deviation of the new caseworker's optimism, given the former one's. `joint` tests
-    all rows that are `tested`. `n_incomplete` changes have a missing covariate.
+    all rows of role `tested`; the other role is `held_fixed`. `n_incomplete` changes lack a covariate.
     """
 
     table: pd.DataFrame
@@ -51,7 +52,7 @@ class Balance:
     @property
     def largest(self) -> float:
         """Largest imbalance in absolute value among the tested; NaN without any."""
-        sizes = self.table.loc[self.table["tested"], "estimate"].abs()
+        sizes = self.table.loc[self.table["role"] == "tested", "estimate"].abs()
         return float(sizes.max()) if len(sizes) else np.nan
 
 
@@ -81,7 +82,8 @@ def balance_new_caseworker(rows: pd.DataFrame, covariates: Sequence[str], *, vco
     for term in [*terms, BEFORE]:
         other = "" if term == BEFORE else f" + {BEFORE}"
         line = regression_line(f"{term} ~ {AFTER}{other}", data, AFTER, vcov)
-        records.append({"term": terms.get(term, term)} | line | {"tested": term != BEFORE})
+        role = "held_fixed" if term == BEFORE else "tested"
+        records.append({"term": terms.get(term, term), "role": role} | line)
     joint = joint_test(f"{AFTER} ~ {' + '.join([BEFORE, *terms])}", data, list(terms), vcov)
     return Balance(pd.DataFrame(records), joint, len(rows) - len(data))
 
@@ -95,6 +97,12 @@ def balance_names(rows: pd.DataFrame, covariates: Sequence[str]) -> list[str]:
     return [name for name in names if len(rows[name].dropna().unique()) > 1]
 
 
+def repeated_measures(frame: pd.DataFrame) -> list[str]:
+    """Belief, and expectation where it is another variable."""
+    other = "expectation" in frame.columns and not frame["expectation"].equals(frame["belief"])
+    return ["belief", "expectation"] if other else ["belief"]
+
+
 def mover_pre_trend(history: History, movers: pd.DataFrame, *, vcov: Vcov) -> pd.DataFrame:
     """Whether beliefs before a change move with the optimism that the change will bring.
 
@@ -105,7 +113,7 @@ def mover_pre_trend(history: History, movers: pd.DataFrame, *, vcov: Vcov) -> pd
     frame = history.frame
     pieces = movers[["citizen_id", "wave", "breaks", CHANGE, "cell"]].rename(columns={"wave": "at"})
     pieces = pieces.assign(move=np.arange(len(pieces)), breaks=pieces["breaks"] - 1)
-    outcomes = [name for name in ("belief", "expectation") if name in frame.columns]
+    outcomes = repeated_measures(frame)
     rows = frame[["citizen_id", "caseworker_id", "wave", "breaks", *outcomes]].merge(
         pieces, on=["citizen_id", "breaks"]
     )
@@ -140,13 +148,7 @@ def symmetry(rows: pd.DataFrame, *, vcov: Vcov) -> pd.DataFrame:
     }
     # given the whole change, the coefficient of `up` is the slope up less the slope down
     by_term["difference"] = regression_line(formulas["difference"], data, "up", vcov)
-    records = [
-        {"term": term}
-        | {name: line[name] for name in LINE}
-        | {"statistic": line["statistic"] ** 2, "df": 1.0, "p_value": line["p_value"]}
-        for term, line in by_term.items()
-    ]
-    return pd.DataFrame(records)
+    return pd.DataFrame([{"term": term} | line for term, line in by_term.items()])
 
 
 def assumptions(
@@ -245,15 +247,13 @@ def covariate_columns(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.Data
 
 def regression_line(formula: str, data: pd.DataFrame, term: str, vcov: Vcov) -> dict[str, float]:
     """One coefficient of a regression within cells; missing where the rows cannot carry it."""
-    names = (*LINE, "statistic", "p_value")
-    try:
+    numbers = np.full(len(LINE), np.nan)
+    test = Joint()
+    with suppress(DesignError):
         fit = fit_moves(data, vcov, formula)
-    except DesignError:
-        return dict.fromkeys(names, np.nan)
-    if term not in fit.terms:
-        return dict.fromkeys(names, np.nan)
-    line = fit.tidy().set_index("term").loc[[term], list(names)].to_numpy(dtype=float)[0]
-    return dict(zip(names, map(float, line), strict=True))
+        if term in fit.terms:
+            numbers, test = term_line(fit, term), wald(fit, [term])
+    return dict(zip(LINE, map(float, numbers), strict=True)) | joint_line(test)
 
 
 def joint_test(
@@ -275,6 +275,6 @@ def joint_test(
     return wald(fit, terms)
 
 
-def joint_line(found: Joint) -> dict[str, object]:
+def joint_line(found: Joint) -> dict[str, float]:
     """The test as columns of a table."""
     return {"statistic": found.statistic, "df": found.df, "p_value": found.p_value}

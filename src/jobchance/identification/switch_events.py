@@ -13,10 +13,18 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import DesignError, IdentificationError
-from jobchance.identification.switch_checks import Joint, joint_line, wald
-from jobchance.identification.switch_moves import CHANGE, LINE, of_citizens, optimism_columns
+from jobchance.identification.switch_checks import Joint, joint_line, repeated_measures, wald
+from jobchance.identification.switch_moves import CHANGE, LINE, of_citizens, optimism_columns, term_line
 from jobchance.identification.switch_rows import History
-from jobchance.identification.switch_stack import DOWN, SHIFT, UP, Stacks, build_stacks, quarter_outcome
+from jobchance.identification.switch_stack import (
+    DOWN,
+    SHIFT,
+    UP,
+    Stacks,
+    build_anchors,
+    build_stacks,
+    quarter_outcome,
+)
 from jobchance.models.panel import fit_panel
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Floats
@@ -70,7 +78,6 @@ def _groups(rows: pd.DataFrame) -> list[str]:
 
 def event_path(fit: Fit, stacks: Stacks, window: tuple[int, int]) -> pd.DataFrame:
     """The table `event_study`: estimates by event time, the base as 0, with counts of those who changed."""
-    lines = fit.tidy().set_index("term")[list(LINE)]
     changed = stacks.rows[stacks.rows["group"].notna()]
     within = fit.spec["entity"] == "unit"
     records = []
@@ -79,17 +86,15 @@ def event_path(fit: Fit, stacks: Stacks, window: tuple[int, int]) -> pd.DataFram
             part = changed[changed["group"].eq(group) & changed["event_time"].eq(e)]
             term = f"{group}[{e}]"
             line = dict.fromkeys(LINE, np.nan) | ({"estimate": 0.0} if e == BASE else {})
-            if term in lines.index:
-                line = dict(zip(LINE, lines.loc[[term]].to_numpy(dtype=float)[0], strict=True))
+            if term in fit.terms:
+                line = dict(zip(LINE, term_line(fit, term), strict=True))
             counts = {"n_citizens": int(part["citizen_id"].nunique())}
             counts |= {"n_caseworkers": int(part["caseworker_id"].nunique())}
             records.append({"event_time": e, "group": group, **line, **counts})
     return pd.DataFrame(records)
 
 
-def shift_table(
-    history: History, window: tuple[int, int], kinds: Mapping[str, Sequence[str] | None], vcov: Vcov
-) -> pd.DataFrame:
+def shift_table(history: History, kinds: Mapping[str, Sequence[str] | None], vcov: Vcov) -> pd.DataFrame:
     """A job within 52 weeks with a change and without one, in the same stack, by kind of reasons.
 
     Columns `group estimate std_error conf_low conf_high base_rate relative n_shifts`; `base_rate` is the
@@ -99,7 +104,7 @@ def shift_table(
     for name, wanted in kinds.items():
         line, base, n = np.full(len(LINE), np.nan), np.nan, 0
         with suppress(IdentificationError, DesignError):
-            line, base, n = _shift_contrast(build_stacks(history, window=window, wanted=wanted), vcov)
+            line, base, n = _shift_contrast(build_anchors(history, wanted=wanted), vcov)
         numbers = dict(zip(LINE, line, strict=True))
         records.append(
             {"group": name, **numbers, "base_rate": base, "relative": line[0] / base, "n_shifts": n}
@@ -107,11 +112,11 @@ def shift_table(
     return pd.DataFrame(records)
 
 
-def _shift_contrast(stacks: Stacks, vcov: Vcov) -> tuple[Floats, float, int]:
+def _shift_contrast(anchors: pd.DataFrame, vcov: Vcov) -> tuple[Floats, float, int]:
     """Numbers `LINE` of a change against none, the rate without it, and the number of changes."""
-    rows = stacks.anchors.assign(shifted=stacks.anchors["group"].notna().astype(float))
+    rows = anchors.assign(shifted=anchors["group"].notna().astype(float))
     fit = fit_panel("outcome ~ shifted", rows, entity="stack", time=None, vcov=vcov)
-    line: Floats = fit.tidy()[list(LINE)].to_numpy(dtype=float)[0]
+    line = term_line(fit, "shifted")
     used = rows.iloc[fit.need_rows("shift_table").used]
     changed = used.loc[used["shifted"] == 1, "outcome"]
     return line, float(changed.mean() - line[0]), len(changed)
@@ -125,9 +130,7 @@ def lead_tests(stacks: Stacks, window: tuple[int, int], vcov: Vcov) -> pd.DataFr
     early = Stacks(stacks.anchors, stacks.rows[stacks.rows["event_time"] < 0])
     changed = early.rows["group"].notna() & (early.rows["event_time"] < BASE)
     records = []
-    for outcome in ("belief", "expectation"):
-        if outcome not in early.rows.columns:
-            continue
+    for outcome in repeated_measures(early.rows):
         try:
             fit = fit_events(early, outcome, (window[0], BASE), vcov)
             found = wald(fit, fit.terms)

@@ -21,6 +21,7 @@ from jobchance.identification.switch_moves import (
     Moves,
     fit_moves,
     movers_table,
+    of_citizens,
     read_moves,
 )
 from jobchance.identification.switch_rows import (
@@ -125,7 +126,7 @@ def mover_contrast(
         )
     moves = read_moves(history, chosen, reliability=reliability)
     _require_movers(moves, limits)
-    fit = fit_moves(moves.chosen, vcov)
+    fit = of_citizens(fit_moves(moves.chosen, vcov), vcov)
     names = panel_covariates(panel, covariates)
     balance = balance_new_caseworker(moves.chosen, names, vcov=vcov)
     trend = mover_pre_trend(history, moves.chosen, vcov=vcov)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from jobchance.errors import DesignError
 from jobchance.identification.switch_rows import History, chosen_changes
@@ -71,8 +72,7 @@ def optimism_columns(
 
 def fit_moves(rows: pd.DataFrame, vcov: Vcov, formula: str = f"outcome ~ {CHANGE} + {BEFORE}") -> Fit:
     """Least squares within jobcentre x period on rows of changes."""
-    fit = fit_panel(formula, rows, estimator="within", entity="cell", time=None, vcov=vcov)
-    return of_citizens(fit, vcov)
+    return fit_panel(formula, rows, estimator="within", entity="cell", time=None, vcov=vcov)
 
 
 def movers_table(
@@ -107,6 +107,14 @@ def of_citizens(fit: Fit, vcov: Vcov) -> Fit:
     return replace(fit, rows=replace(rows, unit=("citizen_id", codes))).with_vcov(vcov)
 
 
+def term_line(fit: Fit, term: str) -> Floats:
+    """The numbers `LINE` of one term."""
+    at = list(fit.terms).index(term)
+    estimate, se = float(fit.estimates[at]), float(np.sqrt(fit.covariance[at, at]))
+    reach = float(stats.t.ppf(0.975, fit.df.to_numpy()[at])) * se
+    return np.array([estimate, se, estimate - reach, estimate + reach])
+
+
 def _slope(rows: pd.DataFrame, vcov: Vcov) -> Floats:
     """The numbers `LINE` of the mover slope in these rows; missing where they cannot carry it."""
     try:
@@ -115,8 +123,7 @@ def _slope(rows: pd.DataFrame, vcov: Vcov) -> Floats:
         return np.full(len(LINE), np.nan)
     if CHANGE not in fit.terms:
         return np.full(len(LINE), np.nan)
-    found: Floats = fit.tidy().set_index("term").loc[[CHANGE], list(LINE)].to_numpy(dtype=float)[0]
-    return found
+    return term_line(fit, CHANGE)
 
 
 def _counts(rows: pd.DataFrame) -> dict[str, int]:

@@ -110,7 +110,10 @@ def chosen_changes(history: History, wanted: Collection[str] | None) -> pd.Serie
 
 
 def count_reasons(history: History, exogenous: Collection[str]) -> pd.DataFrame:
-    """Counts by reason: columns `reason exogenous n_shifts n_citizens n_caseworkers`."""
+    """Counts by reason: columns `reason kind n_shifts n_citizens n_caseworkers`.
+
+    `kind` is `exogenous`, `case_driven` or `undocumented`.
+    """
     table = (
         history.changes.groupby("reason", sort=True)
         .agg(
@@ -120,7 +123,8 @@ def count_reasons(history: History, exogenous: Collection[str]) -> pd.DataFrame:
         )
         .reset_index()
     )
-    table.insert(1, "exogenous", table["reason"].isin(list(exogenous)))
+    kinds = dict.fromkeys(table["reason"], "case_driven") | dict.fromkeys(exogenous, "exogenous")
+    table.insert(1, "kind", table["reason"].map(kinds | {UNDOCUMENTED: UNDOCUMENTED}))
     return table
 
 

@@ -50,9 +50,7 @@ def compare_before(
 def _record(name: str, data: pd.DataFrame, column: str, vcov: Vcov) -> dict[str, object]:
     """One line of the comparison within stacks."""
     line = regression_line(f"{column} ~ shifted", data, "shifted", vcov)
-    numbers: dict[str, object] = {key: line[key] for key in LINE}
-    test = {"statistic": line["statistic"] ** 2, "df": 1.0, "p_value": line["p_value"]}
-    return {"term": name} | numbers | test | {"n_shifts": int(data["shifted"].sum())}
+    return {"term": name, **line, "n_shifts": int(data["shifted"].sum())}
 
 
 def _trend(history: History) -> pd.Series:

@@ -67,6 +67,18 @@ def build_stacks(
     IdentificationError
         No stack holds both kinds of citizens (`comparison`).
     """
+    anchors = build_anchors(history, wanted=wanted, direction=direction, control=control)
+    return Stacks(anchors, _rows_around(history.frame, anchors, window))
+
+
+def build_anchors(
+    history: History,
+    *,
+    wanted: Collection[str] | None,
+    direction: pd.Series | None = None,
+    control: str = "not_yet",
+) -> pd.DataFrame:
+    """The anchors of `build_stacks` without the rows around them."""
     frame = history.frame
     group = pd.Series(SHIFT, index=frame.index, dtype=object) if direction is None else direction
     # the caseworker of the wave before was the citizen's first known one, without a break until then
@@ -87,8 +99,7 @@ def build_stacks(
             missing=("comparison",),
         )
     anchors = anchors[useful].assign(stack=stack.ngroup()[useful])
-    anchors = anchors.assign(unit=np.arange(len(anchors)))
-    return Stacks(anchors, _rows_around(frame, anchors, window))
+    return anchors.assign(unit=np.arange(len(anchors)))
 
 
 def quarter_outcome(rows: pd.DataFrame) -> pd.Series:
