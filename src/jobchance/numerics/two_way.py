@@ -14,7 +14,7 @@ import numpy as np
 from jobchance.numerics.two_way_design import Codes, Floats, Mask, TwoWayDesign
 from jobchance.numerics.two_way_leverage import Leverages, exact_leverages, projected_leverages
 
-_PROBES = (5, 400)
+_PROBES = (5, 100)
 _PROBED = 4_000_000  # values that the probes of a standard error may hold
 _CELLS = 10
 _POWER_STEPS = 200
