@@ -9,7 +9,7 @@ import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.models.cross_lagged_data import Cases, Moments, read_cases
-from jobchance.models.cross_lagged_estimate import Estimate, comparisons, estimate, improper
+from jobchance.models.cross_lagged_estimate import Estimate, comparisons, estimate, improper, scaled_chisq
 from jobchance.models.cross_lagged_layout import Choices
 from jobchance.models.cross_lagged_standardised import cross_lag_tests, standardise
 from jobchance.numerics.sem_measures import fit_measures, saturated
@@ -80,7 +80,8 @@ def fit_cross_lagged(
     Fit
         Terms: lags `wy2~wx1` (outcome~predictor; `y2~x1` without random intercepts, `y~x` with equal lags),
         `RIx~~RIx RIy~~RIy RIx~~RIy`, (residual) variances and covariances `wx1~~wy1` (`ex~~ey` where
-        equal), means `x1~1`. `statistics`: `chisq df p cfi tli rmsea rmsea_low rmsea_high srmr`, the
+        equal), means `x1~1` (not intercepts). `statistics`: `chisq df p cfi tli rmsea rmsea_low rmsea_high srmr`, with rows
+        `chisq_scaled` (for data that are not normal), the
         difference between the standardised directions (`cross_lag_difference`, with `_se` and `_p`), and
         with free lags `cross_lag_wald`, a joint test over the waves. `diagnostics["standardised"]`: lags
         and correlations on a common scale, with standard errors of the kind asked for.
@@ -184,6 +185,7 @@ def _fit(cases: Cases, choices: Choices, kind: Vcov, missing: str, *, entity: st
         criterion=-2 * made.optimum.loglik,
         is_singular=bool(improper(made)),
         statistics=measures
+        | scaled_chisq(made, best, measures)
         | cross_lag_tests(standardised, made.layout)
         | {"n_patterns": float(len(cases.patterns.parts)), "distance": made.optimum.distance},
         conventions=_conventions(inference.label),

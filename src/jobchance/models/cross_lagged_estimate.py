@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -136,6 +137,21 @@ def _compare(name: str, mine: Estimate, other: Estimate | None, *, large_first: 
     p_values = [float(stats.chi2.sf(value, df)) for value in (statistic, scaled)]
     logliks = [little.optimum.loglik, big.optimum.loglik]
     return [name, small, large, *logliks, statistic, float(df), p_values[0], scale, scaled, p_values[1]]
+
+
+def scaled_chisq(made: Estimate, best: Saturated, measures: Mapping[str, float]) -> dict[str, float]:
+    """Chi-squared of the model that allows for data that are not normal; nothing for published moments."""
+    cases, df = made.cases, measures["df"]
+    if cases.values is None or cases.codes is None or not df:
+        return {}
+    full = score_trace(best.structure, cases.patterns, best.optimum, cases.values, cases.codes)
+    scale = (full - made.trace()) / df
+    scaled = measures["chisq"] / scale if scale > 0 else math.nan
+    return {
+        "chisq_scale": scale,
+        "chisq_scaled": scaled,
+        "p_scaled": float(stats.chi2.sf(scaled, df)),
+    }
 
 
 def improper(made: Estimate) -> tuple[str, ...]:
