@@ -20,15 +20,16 @@ from jobchance.identification.switch_events import (
     stack_by_direction,
 )
 from jobchance.identification.switch_movers import mover_contrast, panel_covariates
-from jobchance.identification.switch_moves import VCOV
 from jobchance.identification.switch_rows import EXOGENOUS, check_reasons, read_history
 from jobchance.identification.switch_selection import compare_before
-from jobchance.identification.switch_stack import CONTROLS, QUARTER, build_stacks
+from jobchance.identification.switch_stack import CONTROLS, FORMER, NEW, QUARTER, build_stacks
 from jobchance.identification.thresholds import Thresholds
 from jobchance.options import check_option
 from jobchance.panel.model import AnalysisPanel
 from jobchance.results.fit import Fit
-from jobchance.results.vcov import Vcov
+from jobchance.results.vcov import Cluster, Vcov
+
+EVENT_VCOV = Cluster(FORMER, NEW)
 
 
 def switch_event_study(
@@ -77,7 +78,9 @@ def switch_event_study(
         seen changing. The second looks into the future, which for a job means: into survival; it is refused
         there.
     vcov : Cluster, Robust, "model" or None
-        None clusters by the row's caseworker and by citizen.
+        Of the event study and what belongs to it. None clusters by the former and by the new caseworker of
+        each citizen in a stack (columns `former_caseworker_id new_caseworker_id`; the same for those who do
+        not change). All rows of a citizen lie within one former caseworker.
 
     Returns
     -------
@@ -115,11 +118,11 @@ def switch_event_study(
     >>> fit.terms
     ('shift[-2]', 'shift[0]', 'shift[1]')
     """
-    kind = VCOV if vcov is None else vcov
+    kind = EVENT_VCOV if vcov is None else vcov
     _check_question(panel, outcome, window, direction, control)
     chosen = check_reasons(reasons, exogenous)
     movers = mover_contrast(
-        panel, reasons=reasons, exogenous=exogenous, covariates=covariates, vcov=kind, thresholds=thresholds
+        panel, reasons=reasons, exogenous=exogenous, covariates=covariates, thresholds=thresholds
     )
     history = read_history(panel)
     single = build_stacks(history, window=window, wanted=chosen, control=control)

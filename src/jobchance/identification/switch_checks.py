@@ -18,6 +18,9 @@ from jobchance.identification.switch_moves import AFTER, BEFORE, CHANGE, LINE, M
 from jobchance.identification.switch_rows import History
 from jobchance.identification.thresholds import Thresholds
 from jobchance.models.panel import fit_panel
+from jobchance.numerics.demean import demean
+from jobchance.numerics.leave_out_tests import score_test
+from jobchance.numerics.linalg import independent_columns
 from jobchance.results.covariance import FEW_CLUSTERS
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Vcov
@@ -42,12 +45,11 @@ class Balance:
 
     `table` has one row per covariate, `term role estimate std_error ...`: standard deviations of the
     covariate per standard deviation of the new caseworker's optimism, given the former one's. `joint` tests
-    all rows of role `tested`; the other role is `held_fixed`. `n_incomplete` changes lack a covariate.
+    all rows of role `tested` (`joint_score`); the other role is `held_fixed`.
     """
 
     table: pd.DataFrame
     joint: Joint
-    n_incomplete: int = 0
 
     @property
     def largest(self) -> float:
@@ -77,15 +79,37 @@ def balance_new_caseworker(rows: pd.DataFrame, covariates: Sequence[str], *, vco
     caseworker from J colleagues gives it a slope of about -1 / (J - 1).
     """
     columns, terms = covariate_columns(rows, balance_names(rows, covariates))
-    data = rows[["cell", "citizen_id", "caseworker_id", AFTER, BEFORE]].join(columns, how="inner")
+    data = rows[["cell", "citizen_id", "caseworker_id", AFTER, BEFORE]].join(columns)
     records = []
     for term in [*terms, BEFORE]:
-        other = "" if term == BEFORE else f" + {BEFORE}"
+        other, role = ("", "held_fixed") if term == BEFORE else (f" + {BEFORE}", "tested")
         line = regression_line(f"{term} ~ {AFTER}{other}", data, AFTER, vcov)
-        role = "held_fixed" if term == BEFORE else "tested"
         records.append({"term": terms.get(term, term), "role": role} | line)
-    joint = joint_test(f"{AFTER} ~ {' + '.join([BEFORE, *terms])}", data, list(terms), vcov)
-    return Balance(pd.DataFrame(records), joint, len(rows) - len(data))
+    joint = joint_score(data, AFTER, list(terms), fixed=(BEFORE,), cluster="caseworker_id")
+    return Balance(pd.DataFrame(records), joint)
+
+
+def joint_score(
+    data: pd.DataFrame, exposure: str, columns: Sequence[str], *, cluster: str, fixed: Sequence[str] = ()
+) -> Joint:
+    """Score test that no column goes with the exposure within cells, given the fixed columns.
+
+    A missing value stands at its column's mean, where it says nothing. With too many columns for the test
+    (`score_test`), the joint p-value is missing.
+    """
+    if not columns:
+        return Joint()
+    values = data[[*columns, *fixed, exposure]].astype(float)
+    values = values.fillna(values.mean())
+    cell = pd.factorize(data["cell"])[0].astype(np.int64)
+    cleaned = demean(values.to_numpy(), [cell])
+    k = len(columns)
+    held, rest = cleaned[:, k:-1], np.delete(cleaned, np.s_[k:-1], axis=1)
+    if len(fixed):
+        rest = rest - held @ np.linalg.lstsq(held, rest, rcond=None)[0]
+    Z = rest[:, :-1]
+    Z = Z[:, independent_columns(Z)]
+    return Joint(*score_test(Z * rest[:, -1:], pd.factorize(data[cluster])[0].astype(np.int64)))
 
 
 def balance_names(rows: pd.DataFrame, covariates: Sequence[str]) -> list[str]:
@@ -230,18 +254,21 @@ def _enough(moves: Moves, limits: Thresholds) -> tuple[Assumption, ...]:
 
 
 def covariate_columns(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Standardised columns `x0 x1 ...` of the covariates on their complete rows, and what each stands for."""
+    """Standardised columns `x0 x1 ...` of the covariates, and what each stands for."""
     if not names:
         return pd.DataFrame(index=rows.index), {}
-    formula = f"wave ~ {' + '.join(f'`{name}`' for name in names)}"
-    design = build_design(formula, rows)
-    kept = [i for i, column in enumerate(design.columns) if column != INTERCEPT]
-    values = design.matrix[:, kept]
-    spread = values.std(axis=0)
-    terms = {f"x{k}": design.columns[i] for k, i in enumerate(kept)}
-    made = pd.DataFrame(
-        (values - values.mean(axis=0)) / spread, index=rows.index[design.used], columns=list(terms)
-    )
+    made = pd.DataFrame(index=rows.index)
+    terms: dict[str, str] = {}
+    for name in names:
+        # one at a time, so that a missing value in one column costs no row of another
+        design = build_design(f"wave ~ `{name}`", rows)
+        for i, column in enumerate(design.columns):
+            values = design.matrix[:, i]
+            if column != INTERCEPT and values.std() > 0:
+                short = f"x{len(terms)}"
+                terms[short] = column
+                scaled = (values - values.mean()) / values.std()
+                made[short] = pd.Series(scaled, index=rows.index[design.used])
     return made, terms
 
 

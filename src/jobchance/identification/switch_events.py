@@ -18,6 +18,7 @@ from jobchance.identification.switch_moves import CHANGE, LINE, of_citizens, opt
 from jobchance.identification.switch_rows import History
 from jobchance.identification.switch_stack import (
     DOWN,
+    NEW,
     SHIFT,
     UP,
     Stacks,
@@ -77,7 +78,10 @@ def _groups(rows: pd.DataFrame) -> list[str]:
 
 
 def event_path(fit: Fit, stacks: Stacks, window: tuple[int, int]) -> pd.DataFrame:
-    """The table `event_study`: estimates by event time, the base as 0, with counts of those who changed."""
+    """The table `event_study`: estimates by event time, the base as 0, with counts of those who changed.
+
+    Jobs: no standard error at an event time at which nobody who changed found one.
+    """
     changed = stacks.rows[stacks.rows["group"].notna()]
     within = fit.spec["entity"] == "unit"
     records = []
@@ -88,8 +92,11 @@ def event_path(fit: Fit, stacks: Stacks, window: tuple[int, int]) -> pd.DataFram
             line = dict.fromkeys(LINE, np.nan) | ({"estimate": 0.0} if e == BASE else {})
             if term in fit.terms:
                 line = dict(zip(LINE, term_line(fit, term), strict=True))
+            if not within and not quarter_outcome(part).sum() > 0:
+                # without a job among those who changed, the residuals say nothing of their chance variation
+                line |= dict.fromkeys(LINE[1:], np.nan)
             counts = {"n_citizens": int(part["citizen_id"].nunique())}
-            counts |= {"n_caseworkers": int(part["caseworker_id"].nunique())}
+            counts |= {"n_caseworkers": int(part[NEW].nunique())}
             records.append({"event_time": e, "group": group, **line, **counts})
     return pd.DataFrame(records)
 

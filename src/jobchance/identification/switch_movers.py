@@ -8,7 +8,6 @@ from dataclasses import replace
 from jobchance.errors import IdentificationError, SpecError
 from jobchance.identification.cards import checks_frame
 from jobchance.identification.switch_checks import (
-    Balance,
     assumptions,
     balance_new_caseworker,
     mover_pre_trend,
@@ -142,7 +141,7 @@ def mover_contrast(
         | {"exogenous": list(exogenous), "reliability": reliability},
         statistics=_statistics(fit, moves, exogenous),
         conventions=_conventions(),
-        remarks=(*fit.remarks, *_remarks(history, chosen, balance)),
+        remarks=(*fit.remarks, *_remarks(history, chosen)),
         diagnostics={
             "movers": movers_table(moves, exogenous, vcov=vcov, directions=directions),
             "symmetry": directions,
@@ -217,13 +216,11 @@ def _conventions() -> dict[str, str]:
     }
 
 
-def _remarks(history: History, chosen: Sequence[str] | None, balance: Balance) -> list[str]:
+def _remarks(history: History, chosen: Sequence[str] | None) -> list[str]:
     """What a reader of the contrast must know."""
     said = []
     if not history.has_reasons:
         said.append("The panel has no reasons for changes of caseworker: all changes count.")
     elif chosen is None:
         said.append("Changes for all reasons count, also those that may have to do with the case.")
-    if balance.n_incomplete:
-        said.append(f"The balance test leaves out {balance.n_incomplete} changes with missing covariates.")
     return said

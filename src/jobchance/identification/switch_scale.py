@@ -1,7 +1,7 @@
 """Optimism on the scale of the disposition: shrunken for chance and in standard deviations of what is left.
 
-Letters: caseworker j, citizen i, n_ij ratings, N their sum; tau2, s2, e2 the variances between caseworkers,
-between the citizens of a caseworker, and between ratings.
+Letters: caseworker j, citizen i, n_ij ratings, N their sum; tau2, s2, e2 the variances of ratings between
+caseworkers, between the citizens of a caseworker, and within these (`numerics.leave_out_pairs`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from jobchance.errors import IdentificationError
-
-Floats = NDArray[np.float64]
+from jobchance.numerics.leave_out_pairs import leave_out_loads, rating_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +45,7 @@ def scale_optimism(frame: pd.DataFrame, *, reliability: float | None = None) -> 
         z_{ij} = \frac{w_{ij}\, o_{ij}}{\tau}, \qquad w_{ij} = \frac{\tau^2}{\tau^2 + v_{ij}}, \qquad
         v_{ij} = \frac{s^2 \sum_{k \ne i} n_{kj}^2}{N_{j,-i}^2} + \frac{e^2}{N_{j,-i}}
 
-    The variances are moments of the standardised beliefs less the mean of their jobcentre x period: mean
-    products of ratings by one caseworker of different citizens (tau2) and of one citizen (tau2 + s2).
+    The variances are moments of pairs of standardised beliefs within jobcentre x period (`rating_parts`).
     A shrunken value predicts the disposition without bias, so a slope on it is one per standard deviation of
     the disposition, where a slope on the measured value would be too small.
 
@@ -67,12 +64,12 @@ def scale_optimism(frame: pd.DataFrame, *, reliability: float | None = None) -> 
     optimism = frame["optimism"].astype(float)
     if optimism.notna().sum() < 2:
         raise IdentificationError("No row has a caseworker with a known optimism.", missing=("optimism",))
-    if reliability is not None:
+    if reliability is None:
+        tau2, noise = _disposition_and_noise(frame)
+        share = tau2 / (tau2 + noise)
+    else:
         tau2 = reliability * float(optimism.var())
         share = pd.Series(float(reliability), index=frame.index)
-    else:
-        tau2, s2, e2 = _variances(frame)
-        share = tau2 / (tau2 + _noise(frame, s2, e2)) if tau2 > 0 else optimism * 0
     if not tau2 > 0:
         raise IdentificationError(
             "Caseworkers do not differ in optimism beyond chance, so no change of caseworker is a change of "
@@ -83,34 +80,33 @@ def scale_optimism(frame: pd.DataFrame, *, reliability: float | None = None) -> 
     return OptimismScale(sd, share * optimism / sd, share)
 
 
-def _variances(frame: pd.DataFrame) -> tuple[float, float, float]:
-    """tau2, s2 and e2 of standardised beliefs within jobcentre x period."""
-    rated = frame[frame["belief"].notna() & frame["caseworker_id"].notna()]
-    cell = rated.groupby(["jobcentre_id", "period"], dropna=False, sort=False)["belief"]
-    e = (rated["belief"] - cell.transform("mean")) / rated["belief"].std()
-    sums = pd.DataFrame({"j": rated["caseworker_id"], "i": rated["citizen_id"], "e": e, "n": 1.0})
-    pair = sums.groupby(["j", "i"], sort=False)[["e", "n"]].sum()
-    worker = pair.groupby("j", sort=False).sum()
-    squares, of_pairs, of_workers = float((e**2).sum()), (pair**2).sum(), (worker**2).sum()
-    across = _mean_product(of_workers["e"] - of_pairs["e"], of_workers["n"] - of_pairs["n"])
-    within = _mean_product(of_pairs["e"] - squares, of_pairs["n"] - len(e))
-    total = squares / max(len(e), 1)
-    within = across if np.isnan(within) else within
-    return across, max(within - across, 0.0), max(total - within, 0.0)
-
-
-def _mean_product(total: float, pairs: float) -> float:
-    """Mean over pairs; NaN without pairs."""
-    return float(total / pairs) if pairs > 0 else np.nan
-
-
-def _noise(frame: pd.DataFrame, s2: float, e2: float) -> pd.Series:
-    """Error variance of the leave-one-out mean of every row; infinite where nobody else was rated."""
-    rated = frame["belief"].notna()
-    pair = frame["citizen_id"].where(rated).groupby([frame["caseworker_id"], frame["citizen_id"]])
-    n = pair.transform("count").astype(float)
-    worker = pd.DataFrame({"n": rated.astype(float), "n2": n.where(rated, 0.0)})
-    sums = worker.groupby(frame["caseworker_id"]).transform("sum")
-    others, squares = sums["n"] - n, sums["n2"] - n**2
-    found: pd.Series = (s2 * squares / others**2 + e2 / others).where(others > 0, np.inf)
-    return found
+def _disposition_and_noise(frame: pd.DataFrame) -> tuple[float, pd.Series]:
+    """Variance of the disposition, and by row that of the noise in the leave-one-out mean."""
+    named = frame["caseworker_id"].notna()
+    rated = frame[named & frame["belief"].notna()]
+    rater, raters = pd.factorize(rated["caseworker_id"])
+    person, people = pd.factorize(rated["citizen_id"])
+    cell = rated.groupby(["jobcentre_id", "period"], dropna=False, sort=False).ngroup().to_numpy()
+    belief = rated["belief"].to_numpy(dtype=float)
+    if len(raters) < 2 or not np.ptp(belief) > 0:
+        return np.nan, pd.Series(np.nan, index=frame.index)
+    parts = rating_parts(
+        belief / belief.std(ddof=1),
+        person=person.astype(np.int64),
+        rater=rater.astype(np.int64),
+        cell=cell.astype(np.int64),
+    )
+    at_rater = pd.Index(raters).get_indexer(frame["caseworker_id"]).astype(np.int64)
+    at_person = pd.Index(people).get_indexer(frame["citizen_id"]).astype(np.int64)
+    # a citizen without any rating leaves nothing out
+    at_person[at_person < 0] = len(people)
+    known = at_rater >= 0
+    lasting, passing = leave_out_loads(
+        person=person.astype(np.int64),
+        rater=rater.astype(np.int64),
+        at_person=at_person[known],
+        at_rater=at_rater[known],
+    )
+    noise = pd.Series(np.nan, index=frame.index)
+    noise[known] = max(parts.lasting, 0.0) * lasting + max(parts.passing, 0.0) * passing
+    return parts.rater, noise

@@ -11,12 +11,12 @@ from jobchance.identification.switch_checks import (
     balance_names,
     covariate_columns,
     joint_line,
-    joint_test,
+    joint_score,
     regression_line,
 )
 from jobchance.identification.switch_moves import LINE
 from jobchance.identification.switch_rows import History
-from jobchance.identification.switch_stack import Stacks
+from jobchance.identification.switch_stack import FORMER, NEW, Stacks
 from jobchance.results.vcov import Vcov
 
 TREND = "belief_trend"
@@ -35,13 +35,13 @@ def compare_before(
     anchors = stacks.anchors.assign(cell=stacks.anchors["stack"])
     anchors = anchors.assign(shifted=anchors["group"].notna().astype(float), **{TREND: _trend(history)})
     columns, terms = covariate_columns(anchors, balance_names(anchors, covariates))
-    base = anchors[["cell", "citizen_id", "caseworker_id", "shifted"]]
-    together = base.join(columns, how="inner")
-    found = joint_test(f"shifted ~ {' + '.join(terms)}", together, list(terms), vcov)
+    base = anchors[["cell", "citizen_id", "caseworker_id", FORMER, NEW, "shifted"]]
+    together = base.join(columns)
+    found = joint_score(together, "shifted", list(terms), cluster=FORMER)
     records = [_record(name, together, term, vcov) for term, name in terms.items()]
     for name in ("before_optimism", TREND):
         alone = base.assign(x=(anchors[name] - anchors[name].mean()) / anchors[name].std())
-        records.append(_record(name, alone[alone["x"].notna()], "x", vcov))
+        records.append(_record(name, alone, "x", vcov))
     joint = {"term": "joint", **dict.fromkeys(LINE, np.nan), **joint_line(found)}
     records.append(joint | {"n_shifts": int(together["shifted"].sum())})
     return pd.DataFrame(records)
@@ -50,7 +50,8 @@ def compare_before(
 def _record(name: str, data: pd.DataFrame, column: str, vcov: Vcov) -> dict[str, object]:
     """One line of the comparison within stacks."""
     line = regression_line(f"{column} ~ shifted", data, "shifted", vcov)
-    return {"term": name, **line, "n_shifts": int(data["shifted"].sum())}
+    known = data[column].notna()
+    return {"term": name, **line, "n_shifts": int(data.loc[known, "shifted"].sum())}
 
 
 def _trend(history: History) -> pd.Series:

@@ -18,6 +18,7 @@ from jobchance.identification.switch_rows import History, chosen_changes
 CONTROLS = ("not_yet", "never")
 STACK = ("jobcentre_id", "period", "wave")
 SHIFT, UP, DOWN = "shift", "up", "down"
+FORMER, NEW = "former_caseworker_id", "new_caseworker_id"
 QUARTER = 13  # weeks; waves lie a quarter of a year apart
 
 
@@ -25,11 +26,11 @@ QUARTER = 13  # weeks; waves lie a quarter of a year apart
 class Stacks:
     """Anchors, and the rows around them.
 
-    `anchors` has one row per citizen in a stack (`stack unit group`, group None for those whose caseworker
-    stays, and the columns of the history at the wave of the stack). `rows` has every row of the same
-    citizens within the window: those who change, with their former caseworker before and their first new one
-    after; the others until their own first change. Columns beside those of the history: `unit stack
-    event_time group when` (stack x event time).
+    `anchors` has one row per citizen in a stack (`stack unit group former_caseworker_id new_caseworker_id`,
+    group None for those whose caseworker stays, and the columns of the history at the wave of the stack).
+    `rows` has every row of the same citizens within the window: those who change, with their former caseworker before and their first new one
+    after; the others until their own first change. Further columns: those of the anchor, `event_time`, `when`
+    (stack x event time).
     """
 
     anchors: pd.DataFrame
@@ -99,7 +100,8 @@ def build_anchors(
             missing=("comparison",),
         )
     anchors = anchors[useful].assign(stack=stack.ngroup()[useful])
-    return anchors.assign(unit=np.arange(len(anchors)))
+    who = {FORMER: anchors["before_caseworker_id"], NEW: anchors["caseworker_id"]}
+    return anchors.assign(unit=np.arange(len(anchors)), **who)
 
 
 def quarter_outcome(rows: pd.DataFrame) -> pd.Series:
@@ -114,7 +116,7 @@ def _rows_around(frame: pd.DataFrame, anchors: pd.DataFrame, window: tuple[int, 
     """Rows of the anchors' citizens within the window; see `Stacks`."""
     low, high = window
     joined = frame.merge(
-        anchors[["citizen_id", "wave", "group", "stack", "unit"]].rename(columns={"wave": "at"}),
+        anchors[["citizen_id", "wave", "group", "stack", "unit", FORMER, NEW]].rename(columns={"wave": "at"}),
         on="citizen_id",
     )
     joined = joined.assign(event_time=joined["wave"] - joined["at"])
