@@ -27,7 +27,7 @@ _CASEWORKERS_PER_JOBCENTRE = 5
 
 
 def dummy_tables(*, n_citizens: int, seed: int) -> dict[str, pd.DataFrame]:
-    """Draw all ten study tables at random from their schemas.
+    """Draw all eleven study tables at random from their schemas.
 
     Parameters
     ----------
@@ -169,6 +169,16 @@ def _skeleton(n: int, rng: np.random.Generator) -> Mapping[str, pd.DataFrame]:
                 "observed_from": entry,
                 "observed_to": DATA_THROUGH + pd.Timedelta(days=1),
                 "exit_reason": "end_of_data",
+            }
+        ),
+        "activity": pd.DataFrame(
+            {
+                "activity_id": _ids("activity", n),
+                "citizen_id": citizen,
+                "decided_by": rater,
+                "start": entry + pd.Timedelta(days=_DAYS_BETWEEN_WAVES),
+                "end": entry + pd.Timedelta(days=2 * _DAYS_BETWEEN_WAVES),
+                "available_to": pd.NaT,
             }
         ),
         "extract": pd.DataFrame({"table_name": list(TABLES), "data_through": DATA_THROUGH}),

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from jobchance.study import rules_answers, rules_assignments, rules_keys, rules_outcomes
+from jobchance.study import (
+    rules_activities,
+    rules_answers,
+    rules_assignments,
+    rules_keys,
+    rules_outcomes,
+)
 from jobchance.study.problems import Problem
 from jobchance.study.rule_context import Coverage, Tables, has
 from jobchance.study.schema import Rule, load_rules
@@ -28,6 +34,7 @@ CHECKS: Mapping[str, Check] = {
     "C11": rules_outcomes.window_after_measurement,
     "C12": rules_outcomes.window_observed,
     "C13": rules_outcomes.already_there,
+    "C18": rules_activities.full_time_overlap,
     "C22": rules_assignments.one_jobcentre_a_day,
     "C24": rules_answers.left_truncation,
     "C27": rules_answers.constant_raters,
@@ -38,6 +45,7 @@ CHECKS: Mapping[str, Check] = {
     "event_in_window": rules_outcomes.event_in_window,
     "outcome_link": rules_outcomes.outcome_link,
     "outcome_overlap": rules_outcomes.outcome_overlap,
+    "activity_follow_up": rules_activities.inside_follow_up,
 }
 
 

@@ -28,6 +28,7 @@ TABLES = (
     "rating",
     "outcome",
     "follow_up",
+    "activity",
     "extract",
 )
 MINIMUM_TABLES = ("citizen", "measurement", "rating")

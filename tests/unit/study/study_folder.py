@@ -23,7 +23,10 @@ data_through = 2016-12-31
 belief_item = "caseworker_1"
 """
 # All identifiers but those of items and tables, which are names and no secrets.
-_IDS = ("citizen_id", "caseworker_id", "jobcentre_id", "assignment_id", "measurement_id", "team_id")
+_IDS = (
+    *("citizen_id", "caseworker_id", "jobcentre_id", "assignment_id", "measurement_id", "team_id"),
+    *("activity_id", "decided_by"),
+)
 
 
 @dataclass

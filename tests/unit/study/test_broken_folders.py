@@ -28,7 +28,7 @@ class Case:
 
 
 CASES: list[Case] = []
-_WITH_CITIZENS = ("citizen", "assignment", "measurement", "outcome", "follow_up")
+_WITH_CITIZENS = ("citizen", "assignment", "measurement", "outcome", "follow_up", "activity")
 
 
 def broken(*errors: Place, secrets: tuple[str, ...] = ()) -> Callable[[Break], Break]:
@@ -279,7 +279,7 @@ def zero_bytes_inside(f: Folder) -> None:
 def empty_ids(f: Folder) -> None:
     f.set("citizen", "citizen_id", "", 0)
     f.set("rating", "item_id", "", 5)
-    for name in ("assignment", "measurement", "outcome", "follow_up"):
+    for name in ("assignment", "measurement", "outcome", "follow_up", "activity"):
         gone = f.tables[name]["citizen_id"] == f"{SECRET}-C000001"
         dropped = f.tables[name].loc[gone]
         f.tables[name] = f.tables[name].loc[~gone]
@@ -363,6 +363,7 @@ def municipality_code_of_another_form(f: Folder) -> None:
     ("assignment", "citizen_id", "C02"),
     ("outcome", "citizen_id", "C02"),
     ("follow_up", "citizen_id", "C02"),
+    ("activity", "citizen_id", "C02"),
 )
 def absurdly_long_id(f: Folder) -> None:
     f.set("citizen", "citizen_id", SECRET * 300, 0)
@@ -499,6 +500,19 @@ def unlinked_windows_before_the_measurement(f: Folder) -> None:
 def zero_where_follow_up_had_ended(f: Folder) -> None:
     f.set("follow_up", "observed_to", "2014-01-20", slice(None))
     del f.tables["assignment"]
+
+
+@broken(
+    ("activity", "type", "code"),
+    ("activity", "minutes_per_week", "range"),
+    ("activity", "start, end", "C03"),
+    ("activity", "decided_by", "C02"),
+)
+def activity_that_cannot_be(f: Folder) -> None:
+    f.set("activity", "type", "praktik", 0)
+    f.set("activity", "minutes_per_week", "60", 1)
+    f.set("activity", "end", "2013-01-01", 2)
+    f.set("activity", "decided_by", f"{SECRET}-nobody", 3)
 
 
 @broken(("assignment", "caseworker_id", "C22"))

@@ -36,7 +36,7 @@ def test_good_folder_becomes_a_study(write: Paths) -> None:
     assert study.data_through == date(2016, 12, 31)
     assert list(study.tables) == [
         *("citizen", "jobcentre", "caseworker", "assignment", "measurement"),
-        *("item", "rating", "outcome", "follow_up", "extract"),
+        *("item", "rating", "outcome", "follow_up", "activity", "extract"),
     ]
     citizen = study.tables["citizen"]
     assert citizen["birth_year"].dtype == np.int64

@@ -37,6 +37,16 @@ def _set(tables: Tables, table: str, row: int, **values: object) -> None:
     tables[table] = conform_tables({table: frame})[0][table]
 
 
+def _second_activity(t: Tables, *, hours: int, first_status: str) -> None:
+    """Give two citizens a second activity of the same days as the first, at the same hours."""
+    both = t["activity"].iloc[[0, 1]].assign(hours_per_week=hours, status=first_status)
+    again = both.assign(activity_id=["new 1", "new 2"], status="ongoing")
+    rest = t["activity"].iloc[2:]
+    t["activity"] = conform_tables({"activity": pd.concat([both, again, rest], ignore_index=True)})[0][
+        "activity"
+    ]
+
+
 @breaks("C01", n=3)
 def _(t: Tables) -> None:
     t["citizen"] = pd.concat([t["citizen"], t["citizen"].iloc[[0, 0]]], ignore_index=True)
@@ -183,6 +193,33 @@ def _(t: Tables) -> None:
     )
 
 
+@breaks("C03", n=1, variant="order")
+def _(t: Tables) -> None:
+    _set(t, "activity", 0, end=t["activity"].loc[0, "start"])
+
+
+@breaks("C03", n=1, variant="order")
+def _(t: Tables) -> None:
+    _set(t, "activity", 0, available_to=t["activity"].loc[0, "available_from"])
+
+
+@breaks("C02", n=1)
+def _(t: Tables) -> None:
+    _set(t, "activity", 0, decided_by="nobody")
+
+
+@breaks("C18", n=2)
+def _(t: Tables) -> None:
+    _second_activity(t, hours=37, first_status="ongoing")
+
+
+@breaks("activity_follow_up", n=2)
+def _(t: Tables) -> None:
+    # one ends on the first day of follow-up, one begins on the day that follow-up ends
+    _set(t, "follow_up", 0, observed_from=t["activity"].loc[0, "end"])
+    _set(t, "follow_up", 1, observed_to=t["activity"].loc[1, "start"])
+
+
 @breaks("C22", n=1)
 def _(t: Tables) -> None:
     t["jobcentre"] = pd.concat([t["jobcentre"], t["jobcentre"].assign(jobcentre_id="J2")], ignore_index=True)
@@ -296,6 +333,39 @@ def test_adjacent_spells_are_no_overlap() -> None:
     _set(tables, "assignment", 0, end=day)
     tables["assignment"] = pd.concat([tables["assignment"], extra], ignore_index=True)
     assert not {"C06", "C22"} & {p.rule for p in check_rules(conform_tables(tables)[0], COVERAGE)}
+
+
+@pytest.mark.parametrize(
+    ("hours", "first_status", "n"),
+    [(30, "completed", 2), (29, "completed", 0), (37, "planned", 0), (37, "not_started", 0)],
+)
+def test_only_full_time_activities_that_were_held_overlap(hours: int, first_status: str, n: int) -> None:
+    tables = dummy_tables(n_citizens=5, seed=7)
+    _second_activity(tables, hours=hours, first_status=first_status)
+    assert sum(p.n for p in _found(tables, "C18")) == n
+
+
+def test_an_open_activity_overlaps_the_next_one_and_touching_ones_do_not() -> None:
+    for end, n in ((None, 1), ("start of the next", 0)):
+        tables = dummy_tables(n_citizens=5, seed=7)
+        day = tables["activity"].loc[0, "start"] + 30 * DAY
+        _set(tables, "activity", 0, hours_per_week=37, status="ongoing", end=None if end is None else day)
+        later = tables["activity"].iloc[[0]].assign(activity_id="new", start=day, end=day + 10 * DAY)
+        tables["activity"] = pd.concat([tables["activity"], later], ignore_index=True)
+        assert sum(p.n for p in _found(tables, "C18")) == n
+
+
+def test_activities_may_reach_over_the_ends_of_follow_up() -> None:
+    tables = dummy_tables(n_citizens=5, seed=7)
+    _set(tables, "follow_up", 0, observed_from=tables["activity"].loc[0, "end"] - DAY)
+    _set(tables, "follow_up", 1, observed_to=tables["activity"].loc[1, "start"] + DAY)
+    assert _found(tables, "activity_follow_up") == []
+
+
+def test_a_study_without_activities_is_no_problem() -> None:
+    tables = dummy_tables(n_citizens=5, seed=7)
+    del tables["activity"]
+    assert check_rules(tables, COVERAGE) == []
 
 
 def test_tolerance_of_fourteen_days() -> None:

@@ -38,7 +38,7 @@ DRAWN = [
     (table, name)
     for table, name in FIELDS
     if load_schemas()[table].field(name).allowed
-    and table in ("citizen", "assignment", "measurement", "rating")
+    and table in ("citizen", "assignment", "measurement", "rating", "activity")
     and name not in ("role", "respondent")
 ]
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "data-dictionary.md"
@@ -111,7 +111,19 @@ def test_messages_can_be_filled_in_both_languages(rule: object) -> None:
     fill = dict.fromkeys(
         (
             *("section", "near", "allowed", "expected", "file", "format", "place", "why", "mapped", "theirs"),
-            *("decimal", "target", "days", "citizens", "first", "last", "low", "high", "seen", "detail"),
+            *(
+                "decimal",
+                "target",
+                "days",
+                "citizens",
+                "hours",
+                "first",
+                "last",
+                "low",
+                "high",
+                "seen",
+                "detail",
+            ),
         ),
         "X",
     )
