@@ -28,9 +28,9 @@ class Stacks:
 
     `anchors` has one row per citizen in a stack (`stack unit group former_caseworker_id new_caseworker_id`,
     group None for those whose caseworker stays, and the columns of the history at the wave of the stack).
-    `rows` has every row of the same citizens within the window: those who change, with their former caseworker before and their first new one
-    after; the others until their own first change. Further columns: those of the anchor, `event_time`, `when`
-    (stack x event time).
+    `rows` has every row of the same citizens within the window: those who change, with their former
+    caseworker before and their first new one after; the others until their own first change. Further columns:
+    those of the anchor, `event_time`, `when` (stack x event time).
     """
 
     anchors: pd.DataFrame
