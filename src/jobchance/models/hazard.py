@@ -47,6 +47,7 @@ class _Question:
     frailty: tuple[str, ...]
     n_quad: int
     competing: str | None
+    no_event: str | None
     vcov: Vcov | None
 
 
@@ -147,7 +148,7 @@ def fit_hazard(
     {'t[0]': 0.25, 't[1]': 0.667}
     """
     question, parsed = _ask(
-        formula, data, link, entity, time, baseline, frailty, n_quad, cause, competing, vcov
+        formula, data, link, entity, time, baseline, frailty, n_quad, cause, competing, no_event, vcov
     )
     spells = read_spells(
         parsed, data, entity=entity, time=question.time, entry=entry, cause=cause, no_event=no_event
@@ -188,6 +189,7 @@ def _ask(
     n_quad: int,
     cause: str | None,
     competing: str | None,
+    no_event: str | None,
     vcov: Vcov | None,
 ) -> tuple[_Question, Formula]:
     """The options, checked, and the parsed formula."""
@@ -212,7 +214,9 @@ def _ask(
         )
     columns = (frailty,) if isinstance(frailty, str) else tuple(frailty or ())
     text = with_baseline(parsed, time=when, baseline=baseline)
-    made = _Question(formula, text, chosen, entity, when, baseline, columns, n_quad, competing, vcov)
+    made = _Question(
+        formula, text, chosen, entity, when, baseline, columns, n_quad, competing, no_event, vcov
+    )
     return made, parsed
 
 
@@ -267,6 +271,8 @@ def _dressed(made: Fit, question: _Question, spells: SpellRows) -> Fit:
         "causes": list(spells.causes),
         "frailty": list(question.frailty),
         "multinomial": question.competing == "multinomial",
+        "competing": question.competing,
+        "no_event": question.no_event,
         "one_of_several": spells.one_of_several,
     }
     events = float(np.sum(spells.exits[used] > 0))

@@ -158,7 +158,7 @@ def hazard_contrast(
     >>> from jobchance.models.hazard import fit_hazard
     >>> fit = fit_hazard("event ~ belief", data, entity="id", baseline="none", vcov="model")
     >>> first = hazard_contrast(fit, "belief", data[data["belief"] == 1], horizon_periods=1).iloc[0]
-    >>> round(first["estimate"], 3), first["reading"]
+    >>> round(float(first["estimate"]), 3), first["reading"]
     (0.25, 'association')
     """
     model = _asked(fit, "hazard_contrast")
