@@ -1,0 +1,244 @@
+"""The projection on the dummy variables of one factor or of two that cross: residuals, leverages, rank. Exact.
+
+Letters: a pair is a combination of levels that occurs. A pair that holds all rows of one of its levels is
+fitted by its own mean, and the rest does not notice when its rows go; taking such pairs off until none is left
+leaves the core (nothing, where one factor is nested in the other). In the core D_v holds the rows of the levels
+of the longer factor, B the rows of the pairs, and S^{-1} = (D_u - B D_v^{-1} B')^{-1} is taken block by
+connected block, one level of each block left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from jobchance.errors import DesignError, EstimationError
+from jobchance.numerics.ujive_kernels import block_products, cross_products, pair_terms, subtract_products
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+MAX_BYTES = 4_000_000_000
+_SMALL = 24
+
+
+class Factors:
+    """Projection on the dummy variables of `first`, or of `first` and `second` together.
+
+    Parameters
+    ----------
+    first, second : integer array (n,)
+        Levels 0..G-1 without gaps; `second=None` is one factor.
+
+    Raises
+    ------
+    DesignError
+        The factors cross in a connected block too large to hold.
+    """
+
+    def __init__(self, first: Codes, second: Codes | None = None) -> None:
+        other = first if second is None else second
+        width = int(other.max()) + 1
+        keys, pair = np.unique(first * width + other, return_inverse=True)
+        self.pair: Codes = pair.reshape(-1).astype(np.int64)
+        self.n_pair = np.bincount(self.pair).astype(np.float64)
+        levels = (keys // width).astype(np.int64), (keys % width).astype(np.int64)
+        inner = np.zeros(len(keys), dtype=bool) if second is None else _core_pairs(*levels)
+        self._own = ~inner
+        self._core = _Core(*levels, self.n_pair, inner) if inner.any() else None
+        self.rank = int(self._own.sum()) + (self._core.rank if self._core else 0)
+
+    @property
+    def leverages(self) -> Floats:
+        """Diagonal of the hat matrix, (n,)."""
+        value = 1 / self.n_pair
+        if self._core:
+            value[self._core.pairs] = self._core.leverages
+        out: Floats = value[self.pair]
+        return out
+
+    def residuals(self, values: Floats) -> Floats:
+        """Columns (n, c) less their projection."""
+        sums = np.column_stack([np.bincount(self.pair, v, len(self.n_pair)) for v in values.T])
+        fit = sums / self.n_pair[:, None]
+        if self._core:
+            fit[self._core.pairs] = self._core.fitted(sums[self._core.pairs])
+        out: Floats = values - fit[self.pair]
+        return out
+
+    def products(self, i: Codes, j: Codes) -> Floats:
+        """Elements of the hat matrix between rows `i` and rows `j`, one for each of them."""
+        p, q = self.pair[i], self.pair[j]
+        out = np.where(p == q, 1 / self.n_pair[p], 0.0)
+        if self._core:
+            inner = np.flatnonzero(~self._own[p] & ~self._own[q])
+            place = self._core.place_of_pair
+            out[inner] = self._core.products(place[p[inner]], place[q[inner]])
+        return out
+
+
+class _Core:
+    """The pairs that hold no level alone; levels renumbered, blocks of kept levels consecutive."""
+
+    def __init__(self, first: Codes, second: Codes, n_pair: Floats, inner: Mask) -> None:
+        chosen = np.flatnonzero(inner)
+        kept, eliminated, block = _orient(first[chosen], second[chosen])
+        order = np.argsort(eliminated, kind="stable")
+        self.pairs: Codes = chosen[order]
+        self.place_of_pair = np.full(len(inner), -1, dtype=np.int64)
+        self.place_of_pair[self.pairs] = np.arange(len(order))
+        self.keep, self.level = kept[order], eliminated[order]
+        self.n = n_pair[self.pairs]
+        self.n_level = np.bincount(self.level, self.n)
+        self.w: Floats = self.n / self.n_level[self.level]
+        self.ptr = np.concatenate([[0], np.cumsum(np.bincount(self.level))]).astype(np.int64)
+        self.blocks = _invert(self, block)
+        self.rank = len(self.n_level) + int(self.blocks.size.sum())
+        self.single, self.double = np.empty(len(order)), np.empty(len(self.n_level))
+        pair_terms(*self.blocks.arrays, self.ptr, self.keep, self.w, self.single, self.double)
+
+    @property
+    def leverages(self) -> Floats:
+        """Hat value of a row of each pair with itself."""
+        return self._same(np.arange(len(self.n)), np.arange(len(self.n)))
+
+    def products(self, p: Codes, q: Codes) -> Floats:
+        """Hat value of a row of each pair `p` with a row of pair `q`."""
+        out = np.empty(len(p))
+        same = self.level[p] == self.level[q]
+        out[same] = self._same(p[same], q[same])
+        rest = np.flatnonzero(~same)
+        if len(rest):
+            keys, back = np.unique(p[rest] * len(self.n) + q[rest], return_inverse=True)
+            made = np.empty(len(keys))
+            known = self.ptr, self.keep, self.w, self.level
+            cross_products(*self.blocks.arrays, *known, keys // len(self.n), keys % len(self.n), made)
+            out[rest] = made[back.reshape(-1)]
+        return out
+
+    def fitted(self, sums: Floats) -> Floats:
+        """Fitted value of each pair from the sums of its rows; a second pass removes rounding errors."""
+        fit = np.zeros_like(sums)
+        for _ in range(2):
+            left = sums - self.n[:, None] * fit
+            by_level = np.column_stack([np.bincount(self.level, c) for c in left.T])
+            means = by_level / self.n_level[:, None]
+            rhs = np.column_stack(
+                [np.bincount(self.keep, c) for c in (left - self.n[:, None] * means[self.level]).T]
+            )
+            effects = np.zeros_like(rhs)
+            block_products(*self.blocks.arrays, rhs, effects)
+            kept = effects[self.keep]
+            shift = np.column_stack([np.bincount(self.level, c) for c in (self.w[:, None] * kept).T])
+            fit += kept + (means - shift)[self.level]
+        return fit
+
+    def _same(self, p: Codes, q: Codes) -> Floats:
+        """Hat values between pairs of the same eliminated level."""
+        level = self.level[p]
+        direct = self.blocks.at(self.keep[p], self.keep[q])
+        out: Floats = direct - self.single[p] - self.single[q] + self.double[level] + 1 / self.n_level[level]
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """Inverses of the blocks in one flat array, see `ujive_kernels`."""
+
+    S: Floats
+    start: Codes
+    size: Codes
+    block: Codes
+    place: Codes
+
+    @property
+    def arrays(self) -> tuple[Floats, Codes, Codes, Codes, Codes]:
+        """In the order in which the kernels take them."""
+        return self.S, self.start, self.size, self.block, self.place
+
+    def at(self, u: Codes, w: Codes) -> Floats:
+        """Elements between kept levels of the same block; 0 with the level left out."""
+        i, j, b = self.place[u], self.place[w], self.block[u]
+        there = (i >= 0) & (j >= 0)
+        index = np.where(there, self.start[b] + i * self.size[b] + j, 0)
+        return np.where(there, self.S[index], 0.0)
+
+
+def _core_pairs(first: Codes, second: Codes) -> Mask:
+    """Pairs left once those that hold all rows of a level are taken off, repeatedly."""
+    inner = np.ones(len(first), dtype=bool)
+    while True:
+        a = np.bincount(first[inner], minlength=int(first.max()) + 1)
+        b = np.bincount(second[inner], minlength=int(second.max()) + 1)
+        new = inner & (a[first] > 1) & (b[second] > 1)
+        if new.sum() == inner.sum():
+            return inner
+        inner = new
+
+
+def _orient(first: Codes, second: Codes) -> tuple[Codes, Codes, Codes]:
+    """Kept and eliminated level of each pair, and the block of each kept level.
+
+    The shorter factor of each connected block is kept; kept levels are numbered block by block.
+    """
+    a, b = (np.unique(codes, return_inverse=True)[1].reshape(-1) for codes in (first, second))
+    n_a, n_b = int(a.max()) + 1, int(b.max()) + 1
+    edges = coo_array((np.ones(len(a)), (a, b + n_a)), shape=(n_a + n_b, n_a + n_b))
+    n_blocks, label = connected_components(edges, directed=False)
+    many = np.bincount(label[:n_a], minlength=n_blocks) <= np.bincount(label[n_a:], minlength=n_blocks)
+    flip = ~many[label[a]]
+    kept_node, other_node = np.where(flip, b + n_a, a), np.where(flip, a, b + n_a)
+    nodes, kept = np.unique(label[kept_node] * (n_a + n_b) + kept_node, return_inverse=True)
+    eliminated = np.unique(other_node, return_inverse=True)[1]
+    return kept.reshape(-1).astype(np.int64), eliminated.reshape(-1).astype(np.int64), nodes // (n_a + n_b)
+
+
+def _invert(core: _Core, block: Codes) -> _Blocks:
+    """S^{-1} of every block; the last kept level of each is left out."""
+    count = np.bincount(block)
+    size = (count - 1).astype(np.int64)
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    place = np.arange(len(block)) - first[block]
+    place[place == size[block]] = -1
+    start = np.concatenate([[0], np.cumsum(size**2)]).astype(np.int64)
+    if start[-1] * 8 > MAX_BYTES:
+        raise DesignError(
+            f"The two factors cross in a connected block of {int(count.max())} levels of the shorter factor, "
+            "too large to invert. Use cells that hold whole groups, or fewer rows."
+        )
+    S = np.zeros(int(start[-1]))
+    made = _Blocks(S, start[:-1], size, block.astype(np.int64), place.astype(np.int64))
+    inside = np.flatnonzero(place >= 0)
+    S[start[block[inside]] + place[inside] * (size[block[inside]] + 1)] = np.bincount(core.keep, core.n)[
+        inside
+    ]
+    subtract_products(*made.arrays, core.ptr, core.keep, core.n, core.w)
+    for r in np.unique(size):
+        chosen = np.flatnonzero(size == r)
+        if r > _SMALL:
+            for b in chosen:
+                view = S[start[b] : start[b + 1]].reshape(r, r)
+                _invert_in_place(view)
+        elif r > 0:
+            index = start[chosen][:, None] + np.arange(r * r)
+            S[index] = np.linalg.inv(S[index].reshape(-1, r, r)).reshape(len(chosen), -1)
+    return made
+
+
+def _invert_in_place(matrix: Floats) -> None:
+    """Inverse of a symmetric positive definite matrix, by Cholesky."""
+    factor, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
+    inverse, fault = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if info or fault:
+        raise EstimationError(
+            "The two factors are hardly connected by common rows, so that the projection on both cannot be "
+            "computed. Drop levels that few rows connect."
+        )
+    lower = np.tril(inverse)
+    matrix[:] = lower + np.tril(inverse, -1).T
