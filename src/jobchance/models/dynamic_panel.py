@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from jobchance.design.columns import counted
 from jobchance.errors import DesignError, SpecError
+from jobchance.models.dynamic_panel_checks import run_checks
 from jobchance.models.dynamic_panel_instruments import (
     Instruments,
     LagRange,
     build_instruments,
     lag_ranges,
 )
-from jobchance.models.dynamic_panel_rows import (
-    Levels,
+from jobchance.models.dynamic_panel_result import Assembly
+from jobchance.models.dynamic_panel_rows import Levels, read_levels
+from jobchance.models.dynamic_panel_transform import (
     Regressors,
     Transformed,
     deviation_rows,
     difference_rows,
-    read_levels,
     regressors,
     system_rows,
 )
-from jobchance.models.dynamic_panel_tests import Tests, run_tests
-from jobchance.numerics.gmm import Moments, Solution, Step, solve_two_steps
-from jobchance.numerics.gmm_tests import Differences
+from jobchance.numerics.gmm import Moments, Solution, solve_two_steps
+from jobchance.numerics.gmm_checks import Differences
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
-from jobchance.results.parts import Floats, Inference, Sample
-from jobchance.results.provenance import provenance
+from jobchance.results.parts import Floats
 
 TRANSFORMATIONS = ("difference", "system", "orthogonal_deviations")
 STEPS = ("one", "two")
 VCOVS = ("windmeijer", "robust", "model")
 _ROWS = {"difference": difference_rows, "system": system_rows, "orthogonal_deviations": deviation_rows}
-_MODELS = {
-    "difference": "difference GMM (Arellano-Bond)",
-    "system": "system GMM (Blundell-Bond)",
-    "orthogonal_deviations": "GMM in forward orthogonal deviations (Arellano-Bover)",
-}
 
 
 def fit_dynamic_panel(
@@ -106,8 +99,9 @@ def fit_dynamic_panel(
         `statistics`: `m1`, `m2` (serial correlation of differenced residuals, normal), `hansen` (two-step),
         `sargan` (one-step, one variance), `sargan_robust` (moments of the reported step in robust weights),
         each with `_df` and `_p`; `hansen_without_levels` and `hansen_levels` (difference) in a system;
-        `wald`; `n_instruments`, `n_entities`. `diagnostics["tests"]` has the tests, `diagnostics["instruments"]`
-        the number of instruments by group. No rows are kept: `augment`, `predict` and `with_vcov` refuse.
+        `m1_plm`, `m2_plm` (system; see Notes); `wald`; `n_instruments`, `n_entities`.
+        `diagnostics["tests"]` has the tests, `diagnostics["instruments"]` the number of instruments by group.
+        No rows are kept: `augment`, `predict` and `with_vcov` refuse.
 
     Raises
     ------
@@ -123,16 +117,18 @@ def fit_dynamic_panel(
 
     Notes
     -----
-    Conventions are those of plm::pgmm (R), which `conventions` states in words. Different in xtabond2 (Stata):
+    Conventions are those of plm::pgmm (R), which `conventions` states in words, but for one: in a system plm
+    leaves the moments of the level rows out of the variance of the m statistics; `m1` and `m2` have the full
+    variance, as in xtabond2, and `m1_plm` and `m2_plm` are what plm prints. Different in xtabond2 (Stata):
     exogenous covariates are one instrument for both equations of a system; the level instrument of a
     predetermined variable is its present difference, here the lagged one; `nobs` of a system counts levels;
     `small` applies degrees of freedom, here there are none. Clusters other than the entity are not supported.
 
     References
     ----------
-    Arellano & Bond (1991), Review of Economic Studies 58, 277-297; Arellano & Bover (1995) and Blundell & Bond
-    (1998), Journal of Econometrics 68, 29-51 and 87, 115-143; Windmeijer (2005), Journal of Econometrics 126,
-    25-51; Roodman (2009), Oxford Bulletin of Economics and Statistics 71, 135-158 (too many instruments).
+    Arellano & Bond (1991), Review of Economic Studies 58, 277-297; Arellano & Bover (1995) and Blundell &
+    Bond (1998), Journal of Econometrics 68, 29-51 and 87, 115-143; Windmeijer (2005), Journal of
+    Econometrics 126, 25-51; Roodman (2009), Oxford Bulletin of Economics and Statistics 71, 135-158.
 
     Examples
     --------
@@ -165,15 +161,15 @@ def fit_dynamic_panel(
     instruments = build_instruments(levels, made, columns, ranges=ranges, collapse=collapse)
     if instruments.Z.shape[1] < len(columns.names):
         raise DesignError(
-            f"{counted(instruments.Z.shape[1], 'instrument')} for {len(columns.names)} coefficients: allow more "
-            "lags in instrument_lags, or leave covariates out."
+            f"{counted(instruments.Z.shape[1], 'instrument')} for {len(columns.names)} coefficients: allow "
+            "more lags in instrument_lags, or leave covariates out."
         )
     problem, differences = _problem(levels, made, columns, instruments, first)
     solution = solve_two_steps(problem)
     step = solution.second if steps == "two" else solution.first
     variance = _error_variance(problem, solution, made, transformation)
     cov = _covariance(solution, steps, vcov, variance)
-    tests = run_tests(
+    tests = run_checks(
         problem,
         solution,
         step,
@@ -182,8 +178,9 @@ def fit_dynamic_panel(
         variance=variance,
         groups=instruments.groups,
         effects=columns.effects,
+        level=made.level,
     )
-    fit = _Assembly(
+    fit = Assembly(
         formula, entity, time, lags, transformation, steps, vcov, collapse, levels, made, columns, instruments
     ).fit(step.beta, cov, tests, problem)
     return replace(fit, remarks=_remarks(levels, solution, problem, steps, entity, time))
@@ -210,8 +207,11 @@ def _columns(levels: Levels, made: Transformed, *, time: str, time_effects: bool
             "instrument: the panel is too short or its periods too far apart for these lags."
         )
     columns = regressors(levels, made, time=time, time_effects=time_effects)
-    if not any(name in columns.names for name in levels.names[:1]):
-        raise DesignError(f"{levels.names[0]} does not vary within {counted(len(made.entity), 'row')} used.")
+    own = f"lag({levels.design.outcome_name.replace('`', '')}, 1)"
+    if own not in columns.names:
+        raise DesignError(
+            f"{own} is constant, or a sum of other covariates, in {counted(len(made.entity), 'row')} used."
+        )
     return columns
 
 
@@ -241,7 +241,7 @@ def _problem(
 def _error_variance(problem: Moments, solution: Solution, made: Transformed, transformation: str) -> float:
     """Variance of e from the first step's transformed rows; a difference has twice that variance."""
     u = solution.first.u[~made.level]
-    share = float(u @ u) / max(len(u) - problem.X.shape[1], 1)
+    share: float = float(u @ u) / max(len(u) - problem.X.shape[1], 1)
     return share if transformation == "orthogonal_deviations" else share / 2
 
 
@@ -268,114 +268,9 @@ def _remarks(
     if solution.second.singular:
         what = "" if steps == "two" else " (for the Hansen test only)"
         made.append(
-            f"The weights of the second step are singular; a generalised inverse is used{what}. It depends on "
-            "the units of the variables."
+            f"The weights of the second step are singular; a generalised inverse is used{what}. It depends "
+            "on the units of the variables."
         )
     if not levels.calendar.gaps_known:
         made.append(f"Column {time} is not numeric: its values were ranked, so gaps cannot be seen.")
     return tuple(made)
-
-
-@dataclass(frozen=True, eq=False)
-class _Assembly:
-    """What goes from the arguments and the rows into the fit."""
-
-    formula: str
-    entity: str
-    time: str
-    lags: int
-    transformation: str
-    steps: str
-    vcov: str
-    collapse: bool
-    levels: Levels
-    made: Transformed
-    columns: Regressors
-    instruments: Instruments
-
-    def fit(self, beta: Floats, cov: Floats, tests: Tests, problem: Moments) -> Fit:
-        """The result object."""
-        return Fit(
-            model=f"{_MODELS[self.transformation]}, {self.steps}-step",
-            outcome=self.levels.design.outcome_name,
-            terms=self.columns.names,
-            estimates=beta,
-            covariance=cov,
-            inference=self.inference(problem.n_entities),
-            sample=Sample(
-                nobs=len(problem.y),
-                groups={self.entity: problem.n_entities, self.time: len(np.unique(self.made.period))},
-                dropped=dict(self.levels.dropped),
-                dropped_terms=self.columns.dropped,
-            ),
-            spec={
-                "formula": self.formula,
-                "estimator": "dynamic_panel",
-                "transformation": self.transformation,
-                "steps": self.steps,
-                "entity": self.entity,
-                "time": self.time,
-                "lags": int(self.lags),
-                "kinds": dict(self.levels.kinds),
-                "collapse": bool(self.collapse),
-                "link": "identity",
-            },
-            criterion=tests.statistics["sargan_robust"],
-            statistics=dict(tests.statistics)
-            | {
-                "n_instruments": float(problem.Z.shape[1]),
-                "n_entities": float(problem.n_entities),
-                "n_transformed_rows": float(np.sum(~self.made.level)),
-                "n_level_rows": float(np.sum(self.made.level)),
-            },
-            conventions=self.conventions(),
-            diagnostics={"tests": tests.frame, "instruments": self.instrument_table()},
-            provenance=provenance(self.formula),
-        )
-
-    def inference(self, n: int) -> Inference:
-        """How the covariance was made; the reference distribution is the normal."""
-        two = self.steps == "two"
-        if self.vcov != "model":
-            label = "two-step, corrected (Windmeijer 2005)" if two else "one-step"
-            return Inference(
-                "cluster",
-                f"{label}, robust to correlation within {self.entity}",
-                clusters={self.entity: n},
-                df=math.inf,
-            )
-        if two:
-            note = "Conventional two-step standard errors are usually too small; vcov='windmeijer' corrects them."
-            return Inference("model", "conventional two-step", df=math.inf, notes=(note,))
-        return Inference("model", "from the model (independent errors with one variance)", df=math.inf)
-
-    def instrument_table(self) -> pd.DataFrame:
-        """Columns `group instruments`."""
-        counts = self.instruments.counts
-        return pd.DataFrame({"group": list(counts), "instruments": list(counts.values())})
-
-    def conventions(self) -> dict[str, str]:
-        """Choices that other software makes differently."""
-        weights = {
-            "difference": "D D': 2 for a row, -1 for rows of successive periods",
-            "system": "[D; I][D; I]', as plm fsm='full' and xtabond2 h(3)",
-            "orthogonal_deviations": "identity",
-        }
-        made = {
-            "first-step weights": f"(sum Z_i'H_i Z_i)^-1, H = {weights[self.transformation]}",
-            "small sample": "no factor; normal and chi-square distributions (plm; xtabond2 without small)",
-            "degrees of freedom": "instruments that are not zero throughout, less coefficients",
-            "serial correlation": "m statistics use differenced residuals and the covariance of this fit",
-            "error variance": "one-step residuals of the transformed rows, rows - coefficients"
-            + ("" if self.transformation == "orthogonal_deviations" else ", halved"),
-        }
-        if self.transformation == "system":
-            made |= {
-                "level instruments": "the difference one period before (max(1, first lag - 1)), as plm; "
-                "xtabond2 takes the present difference of predetermined variables",
-                "exogenous covariates": "instruments of each equation apart (plm); in levels they must not "
-                "depend on the entity's own level",
-                "effects of periods": "instruments of the level equation only (plm)",
-                "nobs": "rows of both equations (plm); xtabond2 counts the level rows",
-            }
-        return made

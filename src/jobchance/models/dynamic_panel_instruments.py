@@ -1,4 +1,4 @@
-"""Instruments of a dynamic panel: lags of levels for differences, lagged differences for levels, own columns."""
+"""Instruments of a dynamic panel: lags of levels for differences, differences for levels, own columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from jobchance.errors import SpecError
-from jobchance.models.dynamic_panel_rows import Levels, Regressors, Transformed
+from jobchance.models.dynamic_panel_rows import Levels
+from jobchance.models.dynamic_panel_transform import Regressors, Transformed
 from jobchance.results.parts import Codes, Floats
 
 FIRST = {"outcome": 2, "endogenous": 2, "predetermined": 1}
@@ -57,14 +58,23 @@ def lag_ranges(
         if chosen is None:
             ranges[name] = (FIRST[kind], None)
             continue
-        pair = tuple(chosen) if isinstance(chosen, tuple | list) else ()
-        if len(pair) != 2 or not _whole(pair[0]) or not (pair[1] is None or _whole(pair[1])):
-            raise SpecError("instrument_lags is (first, last) with whole numbers; last=None is all: (2, None).")
-        first, last = pair[0], pair[1]
-        if first < 1 or (last is not None and last < first):
-            raise SpecError(f"instrument_lags={pair!r}: the first lag is at least 1 and at most the last.")
-        ranges[name] = (int(first), None if last is None else int(last))
+        ranges[name] = _checked_range(chosen)
     return ranges
+
+
+def _checked_range(chosen: LagRange) -> tuple[int, int | None]:
+    """First and last lag, once they are two whole numbers in order."""
+    message = "instrument_lags is (first, last) with whole numbers; last=None is all: (2, None)."
+    if not isinstance(chosen, tuple | list) or len(chosen) != 2:
+        raise SpecError(message)
+    first, last = chosen
+    if not _whole(first) or not (last is None or _whole(last)):
+        raise SpecError(message)
+    if first < 1 or (last is not None and last < first):
+        raise SpecError(
+            f"instrument_lags={(first, last)!r}: the first lag is at least 1, the last not below."
+        )
+    return int(first), None if last is None else int(last)
 
 
 def _whole(value: object) -> bool:
@@ -85,7 +95,10 @@ def build_instruments(
     for name, (first, last) in ranges.items():
         for group, block in (
             (f"lags of {name}", _level_lags(levels.grids[name], made, first, last, collapse)),
-            (f"differences of {name} (level)", _lagged_differences(levels.grids[name], made, first, collapse)),
+            (
+                f"differences of {name} (level)",
+                _lagged_differences(levels.grids[name], made, first, collapse),
+            ),
         ):
             Z.append(block)
             groups += [group] * block.shape[1]
@@ -100,7 +113,7 @@ def build_instruments(
 def _level_lags(
     grid: Floats, made: Transformed, first: int, last: int | None, collapse: bool
 ) -> sparse.csr_matrix:
-    """Levels `first` to `last` periods before, for the transformed rows: a column per period and lag, or per lag."""
+    """Levels `first` to `last` periods before, a column per period and lag, or one per lag."""
     span = grid.shape[1]
     rows = np.flatnonzero(~made.level)
     period = made.period[rows]

@@ -1,4 +1,4 @@
-"""Rows of a panel by entity and period, so that lags and differences go by the calendar and not by the row."""
+"""Rows of a panel by entity and period, so that lags and differences go by the calendar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIN_PERIODS = 3
 
 @dataclass(frozen=True, eq=False)
 class Calendar:
-    """Entity code and period (0 = the first of the data) of every row; `place` (N, P) finds the row, -1 none."""
+    """Entity code and period (0 = the first of the data) of every row; `place` (N, P) finds rows, -1 none."""
 
     entity: Codes
     period: Codes

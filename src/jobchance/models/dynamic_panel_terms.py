@@ -73,7 +73,9 @@ def read_lags(text: str, *, lags: int) -> LagFormula:
     if outcome is None or not left.strip():
         raise FormulaError('The formula has no outcome; write for example "belief ~ action".')
     if not isinstance(outcome, Name | Call) or (isinstance(outcome, Call) and outcome.function == "cbind"):
-        raise FormulaError("A dynamic panel has one numeric outcome: a column, log() or I() on the left side.")
+        raise FormulaError(
+            "A dynamic panel has one numeric outcome: a column, log() or I() on the left side."
+        )
     if any(render(term.node) == render(outcome) for term in found):
         raise FormulaError(
             f"The lags of the outcome {render(outcome)} are set by lags=, such as lags=2; "
@@ -159,7 +161,9 @@ def add_lags(formula: LagFormula, data: pd.DataFrame, calendar: Calendar) -> pd.
     for term in formula.terms:
         at = calendar.rows_before(term.lag)
         if isinstance(term.node, Name):
-            columns[term.column] = data[term.node.name].reset_index(drop=True).reindex(at).set_axis(data.index)
+            columns[term.column] = (
+                data[term.node.name].reset_index(drop=True).reindex(at).set_axis(data.index)
+            )
         else:
             values = finite_or_missing(term.node, data)
             columns[term.column] = pd.Series(np.where(at >= 0, values[at], np.nan), index=data.index)
@@ -182,10 +186,12 @@ def instrumented(names: Sequence[str], *, argument: str) -> dict[str, Node]:
     """
     if isinstance(names, str):
         raise SpecError(f'{argument} takes several variables: {argument}=("{names}",).')
-    nodes = {}
+    nodes: dict[str, Node] = {}
     for name in names:
         node = parse_sides(f"~ {name}")[1] if isinstance(name, str) else None
-        if not isinstance(node, Name | Call) or (isinstance(node, Call) and node.function not in ("log", "I")):
+        if not isinstance(node, Name | Call) or (
+            isinstance(node, Call) and node.function not in ("log", "I")
+        ):
             raise SpecError(f"{argument} names columns, log() or I() as they stand in the formula.")
         check_factor(node, f"~ {name}")
         nodes[render(node)] = node

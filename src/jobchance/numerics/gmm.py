@@ -1,9 +1,9 @@
-"""Linear generalised method of moments on transformed panel rows: one step, two steps, Windmeijer's correction.
+"""Linear generalised method of moments on transformed panel rows, in one and two steps.
 
-Letters: y (n,), X (n, K) transformed rows, Z (n, L) instruments, T (n, m) the transformation of the m level rows,
-so that H = T T' is the covariance of T e for independent e; u residuals, g = Z'u moments, A weights,
-B = (X'Z A Z'X)^{-1}, S = sum over entities of Z_i'u_i u_i'Z_i. Papers: Arellano & Bond (1991, Rev. Econ. Stud. 58,
-277-297), Blundell & Bond (1998, J. Econometrics 87, 115-143), Windmeijer (2005, J. Econometrics 126, 25-51).
+Letters: y (n,), X (n, K) transformed rows, Z (n, L) instruments, T (n, m) the transformation of the m level
+rows, H = T T' the covariance of T e for independent e; u residuals, g = Z'u moments, A weights,
+B = (X'Z A Z'X)^{-1}, S = sum over entities of Z_i'u_i u_i'Z_i. Papers: Arellano & Bond (1991, Rev. Econ.
+Stud. 58, 277-297), Blundell & Bond (1998, J. Econometrics 87, 115-143), Windmeijer (2005, same 126, 25-51).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 SINGULAR = 1e-12
+ZERO = 1e-13
 CUT = float(np.sqrt(np.finfo(float).eps))
 
 
@@ -35,12 +36,12 @@ class Moments:
     n_entities: int
 
     @property
-    def ZX(self) -> Floats:
+    def zx(self) -> Floats:
         """Z'X (L, K)."""
         return np.asarray(self.Z.T @ self.X)
 
     @property
-    def Zy(self) -> Floats:
+    def zy(self) -> Floats:
         """Z'y (L,)."""
         return np.asarray(self.Z.T @ self.y)
 
@@ -59,7 +60,7 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step: coefficients, B, weights, residuals, their moments, and whether the weights are generalised."""
+    """One step: coefficients, B, weights, residuals, and whether the weights are a generalised inverse."""
 
     beta: Floats
     B: Floats
@@ -68,7 +69,7 @@ class Step:
     singular: bool
 
     def total(self, problem: Moments) -> Floats:
-        """g = Z'u (L,)."""
+        """Moments g = Z'u (L,)."""
         return np.asarray(problem.Z.T @ self.u)
 
 
@@ -98,19 +99,26 @@ def solve_two_steps(problem: Moments) -> Solution:
     EstimationError
         The instruments do not tell the coefficients apart.
     """
-    across = problem.T.T @ problem.Z
-    first = one_step(problem, (across.T @ across).toarray())
+    first = one_step(problem, (problem.Z.T @ (_row_covariance(problem.T) @ problem.Z)).toarray())
     M = problem.by_entity(first.u)
     S = M.T @ M
     second = one_step(problem, S)
-    half = first.B @ problem.ZX.T @ first.A
+    half = first.B @ problem.zx.T @ first.A
     sandwich = half @ S @ half.T
     return Solution(first, second, M, sandwich, _windmeijer(problem, second, M, sandwich))
 
 
+def _row_covariance(T: sparse.csr_matrix) -> sparse.csr_matrix:
+    """H = T T', without the rounding that orthogonal rows leave where zeros belong."""
+    H = sparse.csr_matrix(T @ T.T)
+    H.data[np.abs(H.data) < ZERO] = 0.0
+    H.eliminate_zeros()
+    return H
+
+
 def one_step(problem: Moments, S: Floats, keep: NDArray[np.bool_] | None = None) -> Step:
     """Coefficients with weights S^{-1}; `keep` (L,) leaves instruments out."""
-    ZX, Zy = problem.ZX, problem.Zy
+    ZX, Zy = problem.zx, problem.zy
     if keep is not None:
         ZX, Zy, S = ZX[keep], Zy[keep], S[np.ix_(keep, keep)]
     A, singular = symmetric_inverse(S)
@@ -128,7 +136,7 @@ def symmetric_inverse(S: Floats) -> tuple[Floats, bool]:
     """Inverse of a covariance and whether it had to be the generalised one (Moore-Penrose).
 
     Singularity is judged on the matrix scaled to a unit diagonal, so units do not matter; the generalised
-    inverse is that of the matrix as it stands, dropping eigenvalues below sqrt(machine epsilon) of the largest.
+    inverse is that of the matrix as it stands, without eigenvalues below sqrt(epsilon) of the largest.
     """
     size = np.sqrt(np.abs(np.diag(S)))
     scale = np.where(size > 0, size, 1.0)
@@ -143,12 +151,12 @@ def symmetric_inverse(S: Floats) -> tuple[Floats, bool]:
 
 
 def _windmeijer(problem: Moments, second: Step, M: Floats, sandwich: Floats) -> Floats:
-    """V = B + D B + B D' + D V1 D', where D is the derivative of the second step in the first's coefficients."""
+    """V = B + D B + B D' + D V1 D', D the derivative of the second step in the first's coefficients."""
     a = second.A @ second.total(problem)
     of_entity = M @ a
     of_row = np.asarray(problem.Z @ a)
     inner = np.asarray(problem.Z.T @ (problem.X * of_entity[problem.entity][:, None]))
     inner = inner + M.T @ problem.totals(problem.X * of_row[:, None])
-    D = second.B @ problem.ZX.T @ second.A @ inner
+    D = second.B @ problem.zx.T @ second.A @ inner
     cross = D @ second.B
     return np.asarray(second.B + cross + cross.T + D @ sandwich @ D.T)

@@ -17,7 +17,7 @@ from jobchance.numerics.gmm import Codes, Floats, Moments, Solution, Step, one_s
 
 
 @dataclass(frozen=True)
-class TestResult:
+class Statistic:
     """Statistic, degrees of freedom (NaN: normal) and p-value; all NaN where the test cannot be made."""
 
     statistic: float
@@ -25,18 +25,18 @@ class TestResult:
     p_value: float
 
 
-NOT_MADE = TestResult(math.nan, math.nan, math.nan)
+NOT_MADE = Statistic(math.nan, math.nan, math.nan)
 
 
-def overidentification(problem: Moments, step: Step, A: Floats, variance: float = 1.0) -> TestResult:
-    """g'A g / variance against chi-square with L - K degrees of freedom (Sargan 1958, Hansen 1982)."""
+def overidentification(problem: Moments, step: Step, A: Floats, variance: float = 1.0) -> Statistic:
+    """Form g'A g / variance against chi-square with L - K degrees of freedom (Sargan 1958, Hansen 1982)."""
     g = step.total(problem)
     return chi_square(float(g @ A @ g) / variance, problem.Z.shape[1] - problem.X.shape[1])
 
 
 def hansen_difference(
     problem: Moments, solution: Solution, suspect: NDArray[np.bool_]
-) -> tuple[TestResult, TestResult]:
+) -> tuple[Statistic, Statistic]:
     """Hansen test without the suspect instruments, and the difference that they make.
 
     Both use S of the full problem, so that the difference cannot be negative (Hayashi 2000, p. 220).
@@ -55,11 +55,11 @@ def hansen_difference(
     return chi_square(without, L - K), chi_square(full.statistic - without, int(suspect.sum()))
 
 
-def chi_square(statistic: float, df: int) -> TestResult:
+def chi_square(statistic: float, df: int) -> Statistic:
     """A chi-square statistic; without degrees of freedom there is nothing to test."""
     if df <= 0:
         return NOT_MADE
-    return TestResult(statistic, float(df), float(stats.chi2.sf(statistic, df)))
+    return Statistic(statistic, float(df), float(stats.chi2.sf(statistic, df)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +73,19 @@ class Differences:
 
 
 def serial_correlation(
-    problem: Moments, step: Step, V: Floats, rows: Differences, *, order: int
-) -> TestResult:
+    problem: Moments,
+    step: Step,
+    V: Floats,
+    rows: Differences,
+    *,
+    order: int,
+    counted: NDArray[np.bool_] | None = None,
+) -> Statistic:
     """m-statistic of Arellano & Bond (1991, eq. 8): differenced residuals against their own lag.
 
     sum_i w_i'v_i over its standard deviation, w the residuals `order` periods before, 0 where there is none:
     Var = sum (w_i'v_i)^2 - 2 w'X B X'Z A sum Z_i'u_i v_i'w_i + w'X V X'w. Normal with no correlation.
+    `counted` (n,) leaves rows out of the residuals u in the middle term, as plm does with level rows.
     """
     v = rows.y - rows.X @ step.beta
     w = _lagged(v, rows, order)
@@ -86,12 +93,13 @@ def serial_correlation(
         return NOT_MADE
     products = np.bincount(rows.entity, weights=w * v, minlength=problem.n_entities)
     wX = w @ rows.X
-    along = problem.by_entity(step.u).T @ products
-    variance = products @ products - 2 * wX @ (step.B @ (problem.ZX.T @ (step.A @ along))) + wX @ V @ wX
+    u = step.u if counted is None else np.where(counted, step.u, 0.0)
+    along = problem.by_entity(u).T @ products
+    variance = products @ products - 2 * wX @ (step.B @ (problem.zx.T @ (step.A @ along))) + wX @ V @ wX
     if not variance > 0:
         return NOT_MADE
     z = float(products.sum() / math.sqrt(variance))
-    return TestResult(z, math.nan, float(2 * stats.norm.sf(abs(z))))
+    return Statistic(z, math.nan, float(2 * stats.norm.sf(abs(z))))
 
 
 def _lagged(v: Floats, rows: Differences, order: int) -> Floats:
