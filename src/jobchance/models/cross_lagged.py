@@ -80,10 +80,10 @@ def fit_cross_lagged(
     Fit
         Terms: lags `wy2~wx1` (outcome~predictor; `y2~x1` without random intercepts, `y~x` with equal lags),
         `RIx~~RIx RIy~~RIy RIx~~RIy`, (residual) variances and covariances `wx1~~wy1` (`ex~~ey` where
-        equal), means `x1~1` (not intercepts). `statistics`: `chisq df p cfi tli rmsea rmsea_low rmsea_high srmr`, with rows
-        `chisq_scaled` (for data that are not normal), the
-        difference between the standardised directions (`cross_lag_difference`, with `_se` and `_p`), and
-        with free lags `cross_lag_wald`, a joint test over the waves. `diagnostics["standardised"]`: lags
+        equal), means `x1~1` (not intercepts). `statistics`: `chisq df p cfi tli rmsea rmsea_low rmsea_high
+        srmr`, for data with rows `chisq_scaled` (not normal; `chisq_scale` its divisor, `p_scaled`), the difference
+        between the standardised directions (`cross_lag_difference`, `_se`, `_p`), and with free lags
+        `cross_lag_wald`, a joint test over the waves. `diagnostics["standardised"]`: lags
         and correlations on a common scale, with standard errors of the kind asked for.
         `diagnostics["comparisons"]`: likelihood ratios against equal (free) lags and the model without
         (with) random intercepts, also scaled for data that are not normal. `is_singular`: a variance below
@@ -187,7 +187,7 @@ def _fit(cases: Cases, choices: Choices, kind: Vcov, missing: str, *, entity: st
         statistics=measures
         | scaled_chisq(made, best, measures)
         | cross_lag_tests(standardised, made.layout)
-        | {"n_patterns": float(len(cases.patterns.parts)), "distance": made.optimum.distance},
+        | {"n_patterns": float(len(cases.patterns.have)), "distance": made.optimum.distance},
         conventions=_conventions(inference.label),
         remarks=(*_remarks(made, measures), *cases.remarks),
         diagnostics={"standardised": standardised.frame, "comparisons": comparisons(made, best)},
@@ -249,8 +249,8 @@ def _forecast(cases: Cases, mu: Floats, sigma: Floats) -> Floats:
     assert cases.values is not None, "published moments have no rows"
     last = cases.names.waves - 1
     made = np.full(len(cases.values), mu[-1])
-    for i, part in enumerate(cases.patterns.parts):
-        before = part.observed[part.observed % cases.names.waves != last]
+    for i, have in enumerate(cases.patterns.have):
+        before = np.flatnonzero(have & (np.arange(len(mu)) % cases.names.waves != last))
         if len(before):
             weights = np.linalg.solve(sigma[np.ix_(before, before)], sigma[before, -1])
             mine = np.flatnonzero(cases.codes == i)

@@ -77,7 +77,7 @@ class Estimate:
 
 
 def estimate(cases: Cases, choices: Choices, best: Saturated) -> Estimate:
-    """The best of the optima that several starts lead to.
+    """The first proper optimum that a start leads to, or the best of the improper ones.
 
     Raises
     ------
@@ -86,17 +86,21 @@ def estimate(cases: Cases, choices: Choices, best: Saturated) -> Estimate:
     """
     layout = make_layout(cases.names, choices)
     structure = layout.structure
-    shares = _SHARES if choices.random_intercepts else _SHARES[:1]
-    starts = [start_values(layout, cases.patterns, best.mu, best.sigma, share) for share in shares]
-    found = [maximise(structure, cases.patterns, start) for start in starts]
-    kept = [optimum for optimum in found if optimum.converged]
+    found = []
+    for share in _SHARES if choices.random_intercepts else _SHARES[:1]:
+        start = start_values(layout, cases.patterns, best.mu, best.sigma, share)
+        found.append(Estimate(cases, layout, structure, maximise(structure, cases.patterns, start)))
+        if found[-1].optimum.converged and not improper(found[-1]):
+            # A proper optimum; improper ones are doubted first.
+            break
+    kept = [one for one in found if one.optimum.converged]
     if not kept:
         raise EstimationError(
             f"The cross-lagged model has no clear optimum: from none of {len(found)} starts did the search "
             "end where the information is positive definite. Use fewer free parameters (lags='equal', "
             "residuals='equal'), more waves, or random_intercepts=False."
         )
-    return Estimate(cases, layout, structure, max(kept, key=lambda optimum: optimum.loglik))
+    return max(kept, key=lambda one: one.optimum.loglik)
 
 
 def comparisons(made: Estimate, best: Saturated) -> pd.DataFrame:

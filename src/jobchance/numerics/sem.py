@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobchance.numerics.sem_likelihood import case_slopes, curvature, loglik, slope
+from jobchance.numerics.sem_likelihood import curvature, inverses, loglik, slope
 from jobchance.numerics.sem_patterns import Codes, Patterns
 
 Floats = NDArray[np.float64]
@@ -116,12 +116,13 @@ def gradient(structure: Structure, patterns: Patterns, theta: Floats) -> Floats:
 def case_scores(
     structure: Structure, patterns: Patterns, theta: Floats, values: Floats, codes: Codes
 ) -> Floats:
-    """Derivative (n, q) of the log-likelihood of each case."""
+    """Derivative (n, q) of each case's log-likelihood, `u' dSigma u / 2 - tr(P dSigma) / 2 + u' dmu`."""
     at = implied(structure, theta)
-    u, inverses = case_slopes(values, codes, patterns, at.mu, at.sigma)
+    P = inverses(patterns, at.sigma)
+    u = _weigh(P, np.where(np.isnan(values), 0.0, values - at.mu), codes)
     D = sigma_slopes(structure, at).reshape(structure.q, -1)
     squares = (u[:, :, None] * u[:, None, :]).reshape(len(u), -1)
-    constant = (inverses.reshape(len(inverses), -1) @ D.T)[codes]
+    constant = (P.reshape(len(P), -1) @ D.T)[codes]
     scores: Floats = (squares @ D.T - constant) / 2 + u @ structure.of_mu.T
     return scores
 
@@ -161,6 +162,15 @@ def inverse(matrix: Floats) -> Floats | None:
     return made
 
 
+def _weigh(P: Floats, deviations: Floats, codes: Codes) -> Floats:
+    """P of its pattern times each case's deviations (n, p), pattern by pattern to spare memory."""
+    made = np.empty_like(deviations)
+    for i in range(len(P)):
+        mine = codes == i
+        made[mine] = deviations[mine] @ P[i]
+    return made
+
+
 def _loglik(structure: Structure, patterns: Patterns, theta: Floats) -> float:
     """Log-likelihood at theta."""
     at = implied(structure, theta)
@@ -195,13 +205,20 @@ def _search(
 
 def _bend(structure: Structure, at: Implied, G: Floats) -> Floats:
     """Second derivatives (q, q) of Sigma, weighted by the gradient G: only E bends."""
-    J, K, E, W = structure.of_b, structure.of_psi, at.E, at.W
-    q = structure.q
-    JE, GE = J @ E, G @ E
+    lags = np.flatnonzero(structure.of_b.any(axis=(1, 2)))
+    J, K, E, W = structure.of_b[lags], structure.of_psi, at.E, at.W
+    GE = G @ E
     # tr(G E J_b E J_a W), tr(G E J_a W J_b' E') and tr(G E J_a E K_c E').
-    left = (W @ GE @ J).reshape(q, -1)
-    twice = left @ (E @ J).transpose(0, 2, 1).reshape(q, -1).T
-    around = (E.T @ GE @ J @ W).reshape(q, -1) @ J.reshape(q, -1).T
-    mixed = (E.T @ GE @ JE).reshape(q, -1) @ K.transpose(0, 2, 1).reshape(q, -1).T
-    total: Floats = 2 * (twice + twice.T + around + mixed + mixed.T)
+    twice = _flat(W @ GE @ J) @ _flat((E @ J).transpose(0, 2, 1)).T
+    around = _flat(E.T @ GE @ J @ W) @ _flat(J).T
+    mixed = _flat(E.T @ GE @ J @ E) @ _flat(K).T
+    total = np.zeros((structure.q, structure.q))
+    total[np.ix_(lags, lags)] = 2 * (twice + twice.T + around)
+    total[lags] += 2 * mixed
+    total[:, lags] += 2 * mixed.T
     return total
+
+
+def _flat(matrices: Floats) -> Floats:
+    """Matrices (k, p, p) as rows (k, p*p)."""
+    return matrices.reshape(len(matrices), matrices.shape[1] ** 2)

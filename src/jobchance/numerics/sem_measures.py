@@ -40,9 +40,9 @@ def saturated(patterns: Patterns) -> Saturated:
     of_psi[np.arange(len(rows)), rows, columns] = of_psi[np.arange(len(rows)), columns, rows] = 1
     of_mu[len(rows) + np.arange(p), np.arange(p)] = 1
     structure = Structure(np.zeros((p, 0)), np.zeros((q, p, p)), of_psi, np.zeros((q, 0, 0)), of_mu)
-    mean, variance, _ = univariate(patterns)
+    mean, variance = univariate(patterns)
     if patterns.complete:
-        mean, start = patterns.parts[0].mean, patterns.parts[0].covariance
+        mean, start = patterns.mean[0], patterns.covariance[0]
     else:
         start = np.diag(variance)
     optimum = maximise(structure, patterns, np.concatenate([start[rows, columns], mean]))
@@ -57,7 +57,7 @@ def fit_measures(
     p, n = patterns.p, patterns.n
     df = p * (p + 3) // 2 - len(optimum.theta)
     chisq = max(2 * (best.loglik - optimum.loglik), 0.0)
-    mean, variance, _ = univariate(patterns)
+    mean, variance = univariate(patterns)
     df_base = p * (p - 1) // 2
     chisq_base = 2 * (best.loglik - loglik(patterns, mean, np.diag(variance)))
     excess, excess_base = max(chisq - df, 0.0), max(chisq_base - df_base, chisq - df, 0.0)
