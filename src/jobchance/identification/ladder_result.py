@@ -12,7 +12,7 @@ import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.identification.cards import Card
-from jobchance.identification.ladder_text import ladder_text
+from jobchance.identification.ladder_text import ladder_text, open_points
 from jobchance.identification.rungs.model import Rung
 from jobchance.identification.thresholds import Thresholds
 from jobchance.results.fit import Fit
@@ -41,6 +41,7 @@ FURTHER = (
     "N_rows",
     "N_caseworkers",
     "missing",
+    "open_points",
 )
 
 
@@ -74,8 +75,9 @@ class EvidenceLadder:
 
         Columns `rung estimand estimate std_error conf_low conf_high unit n assumption_status verdict`
         (estimates in percentage points of `unit`; `n` citizens), then `p_value df`, the same relative to
-        `base_rate` (`relative relative_low relative_high`: 0.32 is 32 per cent more), `population`, counts
-        and, where a rung is refused, `missing`.
+        `base_rate` (`relative relative_low relative_high`: 0.32 is 32 per cent more), `population`, counts,
+        `missing` where a rung is refused, and `open_points`: what keeps the verdict down, as
+        `status:assumption`.
         """
         return pd.DataFrame([self._row(rung) for rung in self.rungs], columns=[*COLUMNS, *FURTHER])
 
@@ -93,7 +95,8 @@ class EvidenceLadder:
             "N_citizens": 0,
             "N_rows": 0,
             "N_caseworkers": 0,
-            "missing": ", ".join(rung.card.missing),
+            "missing": "|".join(rung.card.missing),
+            "open_points": "|".join(open_points(rung.card)),
         }
         line = rung.line
         if line is None:

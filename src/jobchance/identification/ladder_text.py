@@ -70,22 +70,27 @@ def ladder_text(
     return "\n\n".join(blocks[: -len(_LIMITS)]) + "\n\n" + "\n".join(blocks[-len(_LIMITS) :]) + "\n"
 
 
-def reasons(card: Card, lang: str) -> list[str]:
-    """Why the verdict is not stronger: what fails first, then what is doubtful or untested, as clauses."""
+def open_points(card: Card) -> tuple[str, ...]:
+    """What keeps the verdict down, as `status:assumption` or `lowered:key`; failures alone if there are any."""
     if card.lowered:
-        return [label(f"ladder.lowered.{key}", lang) for key in card.lowered]
-    worst = "fails" if any(a.status == "fails" for a in card.assumptions) else None
-    found = [a for a in card.assumptions if a.status in ((worst,) if worst else _OPEN)]
-    return [
-        label(f"ladder.reason.{a.status}", lang, assumption=label(f"assumption.{a.name}", lang))
-        for a in found[:_MOST_REASONS]
-    ]
+        return tuple(f"lowered:{key}" for key in card.lowered)
+    failed = [a for a in card.assumptions if a.status == "fails"]
+    found = failed or [a for a in card.assumptions if a.status in _OPEN]
+    return tuple(f"{a.status}:{a.name}" for a in found[:_MOST_REASONS])
+
+
+def say_point(point: str, lang: str) -> str:
+    """One of `open_points` as a clause."""
+    status, _, name = point.partition(":")
+    if status == "lowered":
+        return label(f"ladder.lowered.{name}", lang)
+    return label(f"ladder.reason.{status}", lang, assumption=label(f"assumption.{name}", lang))
 
 
 def verdict_sentence(card: Card, lang: str) -> str:
     """The verdict, and why where it is not the strongest."""
     verdict = label(f"verdict.{SLUGS[card.verdict]}.name", lang)
-    why = [] if card.verdict == CREDIBLE else reasons(card, lang)
+    why = [] if card.verdict == CREDIBLE else [say_point(point, lang) for point in open_points(card)]
     if not why:
         return label("ladder.verdict", lang, verdict=verdict)
     return label("ladder.because", lang, verdict=verdict, reasons=Formatter(lang).listing(why))
