@@ -1,4 +1,4 @@
-"""T14: the evidence ladder as a table: what each design asks, what it found, and how far it can be trusted."""
+"""T14: the evidence ladder as a table: what each design asks, what it found, and how far it reaches."""
 
 from __future__ import annotations
 
