@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobchance.simulate import calendar as cal
 from jobchance.simulate import calibration
+from jobchance.simulate.actions import Propensity, first_probability, next_probability
 from jobchance.simulate.caseload import Plan, Tenures
 from jobchance.simulate.dials import Dials
 from jobchance.simulate.people import Caseworkers, Citizens
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 # Shares of an item's variance: what its construct has to do with theta, the rater's disposition (halo), a
 # lasting trait of the citizen; the rest is noise of the wave. Invented; core indicators weigh more.
@@ -33,7 +36,8 @@ class Beliefs:
     """Answers at planned waves, one row per citizen and wave, ordered so; shape (M,).
 
     `answer` is the category 1-5 that stands behind the form even where the form says "don't know";
-    `answer_raised` is the category if the caseworker's disposition were one standard deviation higher.
+    `answer_raised` is the category if every caseworker's disposition were one standard deviation higher from
+    entry on, with the activities that follow from that.
     """
 
     citizen: Ints
@@ -43,6 +47,8 @@ class Beliefs:
     seen: Floats
     answer: Ints
     answer_raised: Ints
+    active: Bools  # an activity is going on on the day
+    active_raised: Bools  # ... in the world of the raised answers
 
 
 def draw_beliefs(
@@ -52,8 +58,9 @@ def draw_beliefs(
     caseworkers: Caseworkers,
     plan: Plan,
     tenures: Tenures,
+    propensity: Propensity,
 ) -> Beliefs:
-    """Let the caseworker in charge answer at every planned wave.
+    """Let the caseworker in charge answer at every planned wave, and activities follow from the answers.
 
     What a caseworker sees of one citizen stays the same over waves; another caseworker sees it anew.
     """
@@ -69,17 +76,43 @@ def draw_beliefs(
     noise = rng.normal(size=citizen.size)
     rater = tenures.caseworker[tenure]
     latent = calibration.W_SEEN * seen + calibration.W_WAVE * noise
-    cuts = calibration.belief_cuts(dials)
-    answers = [
-        1
-        + np.searchsorted(
-            cuts,
-            caseworkers.stretch[rater]
-            * (latent + calibration.W_OPTIMISM * (caseworkers.alpha[rater] + raise_)),
+    worlds = [
+        _follow_waves(
+            dials,
+            propensity,
+            citizen=citizen,
+            wave=wave,
+            latent=latent + calibration.W_OPTIMISM * (caseworkers.alpha[rater] + raise_),
+            stretch=caseworkers.stretch[rater],
         )
         for raise_ in (0.0, 1.0)
     ]
-    return Beliefs(citizen, wave, when, tenure, seen, answers[0], answers[1])
+    (answer, active), (answer_raised, active_raised) = worlds
+    return Beliefs(citizen, wave, when, tenure, seen, answer, answer_raised, active, active_raised)
+
+
+def _follow_waves(
+    dials: Dials, propensity: Propensity, *, citizen: Ints, wave: Ints, latent: Floats, stretch: Floats
+) -> tuple[Ints, Bools]:
+    """Answers and activities wave by wave, all citizens at once; rows ordered by citizen and wave."""
+    cuts = calibration.belief_cuts(dials)
+    shift = dials.action_feedback * calibration.latent_belief_sd()
+    answer = np.zeros(citizen.size, dtype=np.int64)
+    active = np.zeros(citizen.size, dtype=bool)
+    by_wave = np.argsort(wave, kind="stable")
+    bounds = np.searchsorted(wave[by_wave], np.arange(wave.max(initial=0) + 2))
+    for number, (begin, end) in enumerate(pairwise(bounds)):
+        rows = by_wave[begin:end]
+        who = citizen[rows]
+        if number == 0:
+            index, chance = latent[rows], first_probability(propensity, who)
+        else:
+            former = rows - 1
+            index = latent[rows] + shift * active[former]
+            chance = next_probability(dials, propensity, who, active[former], answer[former])
+        answer[rows] = 1 + np.searchsorted(cuts, stretch[rows] * index)
+        active[rows] = propensity.luck[rows] < chance
+    return answer, active
 
 
 def draw_item(

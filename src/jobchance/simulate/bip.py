@@ -11,6 +11,7 @@ import numpy as np
 
 from jobchance.options import check_option
 from jobchance.simulate import calendar as cal
+from jobchance.simulate.actions import draw_propensity, plan_runs
 from jobchance.simulate.beliefs import draw_beliefs
 from jobchance.simulate.calibration import solve_hazard
 from jobchance.simulate.caseload import draw_tenures, plan_waves
@@ -24,13 +25,13 @@ from jobchance.study.instrument import read_instrument
 from jobchance.study.model import Study
 
 PRESETS = ("bip",)
-_STREAMS = ("people", "plan", "tenures", "beliefs", "history", "tables")
+_STREAMS = ("people", "plan", "tenures", "beliefs", "history", "tables", "actions")
 
 
 def simulate_study(
     preset: str = "bip", *, seed: int, n_citizens: int | None = None, **dials: object
 ) -> Study:
-    """Simulate a whole study, all ten tables, with known truth.
+    """Simulate a whole study, all eleven tables, with known truth.
 
     Citizens with latent employability meet caseworkers with a disposition (optimism). Every third month the
     caseworker answers whether the citizen will get a job, from what the caseworker sees of employability,
@@ -52,7 +53,9 @@ def simulate_study(
         `belief_effect` (log hazard ratio per step of the answer, default 0), `optimism_effect` (per standard
         deviation of disposition), `shift_effect` (from the first caseworker shift on), `forecasting_skill`
         (0-1), `sorting` (-1-1), `attrition` (factor on the drop-out rate), `scale_use` (0-1),
-        `dont_know_share` (0-0.9), `n_caseworkers`, `n_jobcentres`.
+        `dont_know_share` (0-0.9), `belief_action` (log odds of an activity at the next wave per step of the
+        answer), `action_feedback` (from an activity to the next belief, in standard deviations),
+        `action_effect` (log hazard ratio of a job during an activity), `n_caseworkers`, `n_jobcentres`.
 
     Returns
     -------
@@ -91,7 +94,9 @@ def simulate_study(
     )
     ids = make_ids(streams["tables"], world)
     return Study(
-        tables=build_tables(streams["tables"], world, history, ids=ids, instrument=instrument),
+        tables=build_tables(
+            streams["tables"], streams["actions"], world, history, ids=ids, instrument=instrument
+        ),
         instrument=instrument,
         name="Simuleret BIP-studie",
         source="simulerede data med kendt sandhed (jobchance)",
@@ -109,13 +114,30 @@ def _draw_world(streams: dict[str, np.random.Generator], dials: Dials) -> World:
     citizens = draw_citizens(streams["people"], dials, offices)
     plan = plan_waves(streams["plan"], dials, citizens)
     tenures = draw_tenures(streams["tenures"], dials, citizens, caseworkers, plan)
+    propensity = draw_propensity(streams["actions"], citizens, plan)
+    beliefs = draw_beliefs(streams["beliefs"], dials, citizens, caseworkers, plan, tenures, propensity)
+    runs, runs_raised = (
+        plan_runs(
+            propensity,
+            citizen=beliefs.citizen,
+            wave=beliefs.wave,
+            day=beliefs.day,
+            active=active,
+            entry=citizens.entry,
+            case_end=plan.case_end,
+        )
+        for active in (beliefs.active, beliefs.active_raised)
+    )
     return World(
         dials=dials,
         offices=offices,
         caseworkers=caseworkers,
         citizens=citizens,
+        propensity=propensity,
         planned=plan.planned,
         tenures=tenures,
-        beliefs=draw_beliefs(streams["beliefs"], dials, citizens, caseworkers, plan, tenures),
+        beliefs=beliefs,
+        runs=runs,
+        runs_raised=runs_raised,
         hazard=solve_hazard(dials),
     )

@@ -67,8 +67,7 @@ def cuts(shares: tuple[float, ...], sd: float, log_stretch_sd: float = 0.0) -> F
 
 def belief_cuts(dials: Dials) -> Floats:
     """Cut points of the belief answer."""
-    sd = float(np.sqrt(W_SEEN**2 + W_OPTIMISM**2 + W_WAVE**2))
-    return cuts(BELIEF_SHARES, sd, dials.scale_use)
+    return cuts(BELIEF_SHARES, latent_belief_sd(), dials.scale_use)
 
 
 def solve_hazard(dials: Dials) -> Hazard:
@@ -107,7 +106,7 @@ def _rates(dials: Dials, level: float, slope: float, skill: float) -> Floats:
     nodes, weights = hermegauss(31)
     weights = weights / weights.sum()
     theta, alpha = nodes[:, None], nodes[None, :]
-    edges = np.concatenate(([-np.inf], cuts(BELIEF_SHARES, _total_sd()), [np.inf]))
+    edges = np.concatenate(([-np.inf], cuts(BELIEF_SHARES, latent_belief_sd()), [np.inf]))
     spread = np.sqrt(W_SEEN**2 * (1 - skill**2) + W_WAVE**2)
     centre = W_SEEN * skill * theta + W_OPTIMISM * alpha
     below = ndtr((edges[:, None, None] - centre) / spread)
@@ -118,6 +117,6 @@ def _rates(dials: Dials, level: float, slope: float, skill: float) -> Floats:
     return np.asarray(joint / answer.sum(axis=(1, 2)))
 
 
-def _total_sd() -> float:
+def latent_belief_sd() -> float:
     """Standard deviation of the latent belief."""
     return float(np.sqrt(W_SEEN**2 + W_OPTIMISM**2 + W_WAVE**2))

@@ -24,6 +24,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "attrition": (0.0, 20.0),
     "scale_use": (0.0, 1.0),
     "dont_know_share": (0.0, 0.9),
+    "belief_action": (-2.0, 2.0),
+    "action_feedback": (-2.0, 2.0),
+    "action_effect": (-1.0, 1.0),
 }
 _COUNTS: Mapping[str, tuple[int, int]] = {
     "n_citizens": (1, _CEILING),
@@ -57,6 +60,14 @@ class Dials:
         Standard deviation over caseworkers of the log stretch with which they use the answer scale.
     dont_know_share : float in [0, 0.9]
         Share of the belief answers that are "don't know".
+    belief_action : float
+        Log odds ratio of an activity going on at the next wave, per step of the answer at this one. Invented.
+    action_feedback : float
+        Shift of the latent belief at the next wave, in its standard deviations, if an activity is going on
+        at this one. Zero by default.
+    action_effect : float
+        Log hazard ratio of a job while an activity is going on. Zero by default: the published margins are
+        met without it, and turning it moves the overall rate.
     """
 
     n_citizens: int
@@ -70,6 +81,9 @@ class Dials:
     attrition: float = 1.0
     scale_use: float = 0.1
     dont_know_share: float = 0.04
+    belief_action: float = 0.25
+    action_feedback: float = 0.0
+    action_effect: float = 0.0
 
 
 def read_dials(n_citizens: int | None, dials: Mapping[str, object]) -> Dials:

@@ -1,10 +1,11 @@
 """The hazards of the simulated study: when they change, and their level under the world as it is or another.
 
     log h(t) = level + slope theta + optimism_effect alpha_j(t) + belief_effect (B(t) - 2.57)
-               + shift_effect [a shift has happened] + progress (t - entry) + caseworker + jobcentre
+               + shift_effect [a shift has happened] + action_effect A(t)
+               + progress (t - entry) + caseworker + jobcentre
 
 with j(t) the caseworker in charge (after the case: the last one) and B(t) the answer that stands (that of
-the last wave; before the first wave that of the first).
+the last wave; before the first wave that of the first), A(t) whether an activity is going on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from jobchance.simulate import calendar as cal
 from jobchance.simulate import calibration
+from jobchance.simulate.actions import ActivityRuns, Propensity
 from jobchance.simulate.beliefs import Beliefs
 from jobchance.simulate.calibration import Hazard
 from jobchance.simulate.caseload import Tenures
@@ -36,9 +38,12 @@ class World:
     offices: Offices
     caseworkers: Caseworkers
     citizens: Citizens
+    propensity: Propensity
     planned: Ints  # (N, MAX_WAVES), planned day of every wave
     tenures: Tenures
     beliefs: Beliefs
+    runs: ActivityRuns
+    runs_raised: ActivityRuns
     hazard: Hazard
 
 
@@ -55,7 +60,10 @@ class Segments:
 
 
 def build_segments(world: World) -> Segments:
-    """Cut every citizen's time at entry, waves, shifts and every 91 days after entry."""
+    """Cut every citizen's time at entry, waves, shifts and every 91 days after entry.
+
+    Activities cut it too, in both worlds, where they have an effect.
+    """
     citizens, tenures, beliefs = world.citizens, world.tenures, world.beliefs
     size = citizens.entry.size
     quarters = -(-(cal.END - cal.FIRST_ENTRY) // cal.WAVE_DAYS)
@@ -68,6 +76,7 @@ def build_segments(world: World) -> Segments:
                 cal.key(who[inside], grid[inside]),
                 cal.key(tenures.citizen, tenures.start),
                 cal.key(beliefs.citizen, beliefs.day),
+                *_action_cuts(world),
             )
         )
     )
@@ -81,16 +90,36 @@ def build_segments(world: World) -> Segments:
     return Segments(keys, citizen, start, last, tenure, np.maximum(belief, first))
 
 
+def _action_cuts(world: World) -> list[Ints]:
+    """Keys of the days on which activities begin or end; none where they do nothing to the hazard."""
+    if world.dials.action_effect == 0:
+        return []
+    return [
+        cal.key(runs.citizen, day)
+        for runs in (world.runs, world.runs_raised)
+        for day in (runs.start, runs.end)
+    ]
+
+
 def job_hazard(
-    world: World, segments: Segments, *, raised: bool = False, shifted: bool | None = None
+    world: World,
+    segments: Segments,
+    *,
+    raised: bool = False,
+    raised_answers: bool = False,
+    shifted: bool | None = None,
+    active: bool | None = None,
 ) -> CumulativeHazard:
     """Hazard of a job; with `raised` every disposition is one standard deviation higher (answers follow).
 
-    `shifted` sets the shift term for everybody at all times; None leaves it as it happened.
+    `raised_answers` raises the answers alone, as those dispositions would. `shifted` and `active` set the
+    term of a shift and of an activity for everybody at all times; None leaves it as it happened.
     """
     dials, tenures, beliefs = world.dials, world.tenures, world.beliefs
     rater = tenures.caseworker[segments.tenure]
-    answer = (beliefs.answer_raised if raised else beliefs.answer)[segments.belief]
+    follow = raised or raised_answers
+    answer = (beliefs.answer_raised if follow else beliefs.answer)[segments.belief]
+    held = _active(world, segments, raised=follow) if active is None else np.full(rater.size, active)
     after = tenures.number[segments.tenure] > 0 if shifted is None else np.full(rater.size, shifted)
     log_rate = (
         world.hazard.level
@@ -100,8 +129,19 @@ def job_hazard(
         + dials.shift_effect * after
         + calibration.PROGRESS * (segments.start - world.citizens.entry[segments.citizen]) / 365.25
         + _places(world, segments)
+        + dials.action_effect * held
     )
     return _cumulate(segments, log_rate)
+
+
+def _active(world: World, segments: Segments, *, raised: bool) -> NDArray[np.bool_]:
+    """Whether an activity is going on in each segment."""
+    runs = world.runs_raised if raised else world.runs
+    if world.dials.action_effect == 0 or not runs.citizen.size:
+        return np.zeros(segments.keys.size, dtype=bool)
+    row = np.searchsorted(cal.key(runs.citizen, runs.start), segments.keys, side="right") - 1
+    own = (row >= 0) & (runs.citizen[row] == segments.citizen)
+    return np.asarray(own & (segments.start < runs.end[row]))
 
 
 def education_hazard(world: World, segments: Segments) -> CumulativeHazard:

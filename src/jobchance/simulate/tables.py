@@ -1,4 +1,4 @@
-"""The ten study tables of a simulated history."""
+"""The eleven study tables of a simulated history."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from jobchance.simulate import calendar as cal
 from jobchance.simulate import forms
+from jobchance.simulate.activity_table import activity_table
 from jobchance.simulate.caseload import CASEWORKER_LEFT, CLOSED, OPEN, OTHER_SHIFT
 from jobchance.simulate.events import Spells
 from jobchance.simulate.hazards import World
@@ -54,13 +55,14 @@ def numbered(prefix: str, size: int, digits: int) -> Texts:
 
 def build_tables(
     rng: np.random.Generator,
+    action_rng: np.random.Generator,
     world: World,
     history: History,
     *,
     ids: dict[str, Texts],
     instrument: Instrument,
 ) -> dict[str, pd.DataFrame]:
-    """Write a simulated history as study tables."""
+    """Write a simulated history as study tables; activities have random numbers of their own."""
     tables = {
         "citizen": _citizen(rng, world, ids),
         "caseworker": _caseworker(rng, world, ids),
@@ -74,6 +76,7 @@ def build_tables(
     tables["rating"] = forms.rating_table(
         rng, world, history, measurement=tables["measurement"], instrument=instrument
     )
+    tables["activity"] = activity_table(action_rng, world, history, ids=ids)
     tables["extract"] = _extract([*tables, "extract"])
     return {name: table.reset_index(drop=True) for name, table in tables.items()}
 

@@ -9,7 +9,7 @@ from jobchance.study.validate import validate_study
 
 TABLES = {
     "citizen", "caseworker", "jobcentre", "assignment", "measurement", "rating", "item", "outcome",
-    "follow_up", "extract",
+    "follow_up", "activity", "extract",
 }  # fmt: skip
 
 CASES = [
@@ -21,6 +21,8 @@ CASES = [
     {"n_citizens": 300, "sorting": 1.0},
     {"n_citizens": 300, "sorting": -1.0, "forecasting_skill": 0.0, "scale_use": 1.0, "dont_know_share": 0.9},
     {"n_citizens": 300, "n_jobcentres": 80},
+    {"n_citizens": 300, "belief_action": 2.0, "action_feedback": 2.0, "action_effect": 1.0},
+    {"n_citizens": 300, "belief_action": -2.0, "action_feedback": -2.0, "action_effect": -1.0},
     {"n_citizens": 300, "belief_effect": 0.5, "optimism_effect": 0.5, "shift_effect": 2.0},
 ]
 
@@ -39,7 +41,7 @@ def test_every_rule_holds(dials):
     assert set(report.problems["rule"]) <= {"C13"}
 
 
-def test_ten_tables_and_nothing_hidden_in_them(study):
+def test_eleven_tables_and_nothing_hidden_in_them(study):
     assert set(study.tables) == TABLES
     columns = {column for table in study.tables.values() for column in table.columns}
     assert not columns & {"theta", "alpha", "employability", "optimism", "seen"}
