@@ -81,9 +81,9 @@ def fit_cross_lagged(
         Terms: lags `wy2~wx1` (outcome~predictor; `y2~x1` without random intercepts, `y~x` with equal lags),
         `RIx~~RIx RIy~~RIy RIx~~RIy`, (residual) variances and covariances `wx1~~wy1` (`ex~~ey` where
         equal), means `x1~1` (not intercepts). `statistics`: `chisq df p cfi tli rmsea rmsea_low rmsea_high
-        srmr`, for data with rows `chisq_scaled` (not normal; `chisq_scale` its divisor, `p_scaled`), the difference
-        between the standardised directions (`cross_lag_difference`, `_se`, `_p`), and with free lags
-        `cross_lag_wald`, a joint test over the waves. `diagnostics["standardised"]`: lags
+        srmr`, for data with rows `chisq_scaled` (not normal; `chisq_scale` its divisor, `p_scaled`), the
+        difference between the standardised directions (`cross_lag_difference`, `_se`, `_p`), and with free
+        lags `cross_lag_wald`, a joint test over the waves. `diagnostics["standardised"]`: lags
         and correlations on a common scale, with standard errors of the kind asked for.
         `diagnostics["comparisons"]`: likelihood ratios against equal (free) lags and the model without
         (with) random intercepts, also scaled for data that are not normal. `is_singular`: a variance below

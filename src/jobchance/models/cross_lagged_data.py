@@ -217,8 +217,27 @@ def _window(
                 f"which {len(absent)} do not occur."
             )
         return sorted(waves, key=found.index)
-    enough = min(ENOUGH, int(np.ceil(ENOUGH_SHARE * rows[entity].nunique())))
-    full = rows[rows[["__x", "__y"]].notna().all(axis=1)]
+    rows = rows.loc[rows[["__x", "__y"]].notna().all(axis=1), [entity, time]]
+    window, enough = _first_waves(rows, entity, time, found)
+    if len(window) < least:
+        raise DesignError(
+            f"The model needs {least} waves of {time} in a row with both variables for at least {enough} "
+            f"entities who had them the wave before; {len(window)} of {len(found)} waves qualify."
+        )
+    return window
+
+
+def usable_waves(data: pd.DataFrame, *, x: str, y: str, entity: str, time: str) -> list[Hashable]:
+    """The waves of long data that `fit_cross_lagged` uses where the caller names none."""
+    full = data.loc[data[[entity, time, x, y]].notna().all(axis=1), [entity, time]]
+    return _first_waves(full, entity, time, sorted(full[time].unique().tolist()))[0]
+
+
+def _first_waves(
+    full: pd.DataFrame, entity: str, time: str, found: Sequence[Hashable]
+) -> tuple[list[Hashable], int]:
+    """Waves in a row, at most 5, that enough entities have completely after the wave before; that number."""
+    enough = max(2, min(ENOUGH, int(np.ceil(ENOUGH_SHARE * full[entity].nunique()))))
     window: list[Hashable] = []
     before: set[Hashable] = set(full[entity])
     for wave in found[:N_WAVES]:
@@ -226,12 +245,7 @@ def _window(
         if len(now & before) < enough:
             break
         window, before = [*window, wave], now
-    if len(window) < least:
-        raise DesignError(
-            f"The model needs {least} waves of {time} in a row with both variables for at least {enough} "
-            f"entities who were there the wave before; {len(window)} of {len(found)} waves qualify."
-        )
-    return window
+    return window, enough
 
 
 def _cases(
