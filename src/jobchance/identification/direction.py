@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from jobchance.errors import IdentificationError, SpecError
 from jobchance.identification.cards import Assumption, checks_frame, judge_p
 from jobchance.identification.thresholds import Thresholds
 from jobchance.models.cross_lagged import fit_cross_lagged
 from jobchance.models.cross_lagged_data import usable_waves
-from jobchance.models.cross_lagged_standardised import MEAN
+from jobchance.models.cross_lagged_standardised import LEVEL, MEAN
 from jobchance.options import check_option
 from jobchance.panel.model import AnalysisPanel
 from jobchance.results.fit import Fit
@@ -21,7 +22,7 @@ from jobchance.results.vcov import Robust, Vcov
 
 ENTITY, TIME = "citizen_id", "wave"
 POOR_RMSEA = 0.06
-"""RMSEA above which the model leaves more of the covariances unexplained than is usual (Hu & Bentler 1999)."""
+"""RMSEA above which a model leaves more of the covariances unexplained than is usual."""
 
 
 def which_leads(
@@ -35,10 +36,10 @@ def which_leads(
 ) -> Fit:
     r"""Compare both directions between belief and action within citizens, on one scale.
 
-    A random-intercept cross-lagged model with lags that are the same in all waves: the belief of one wave on
-    the action of the next, and the action on the next belief, both as deviations from the citizen's own level.
-    The plain cross-lagged model, which takes lasting differences between citizens for influence, stands
-    beside it. Both directions are standardised by the deviations inside citizens; `difference` is belief to
+    A random-intercept cross-lagged model with lags that are the same in all waves: the belief of one wave
+    and the action of the next, the action and the next belief, all as deviations from the citizen's own
+    level. The plain cross-lagged model, which takes lasting differences between citizens for influence,
+    stands beside it. Both directions are standardised by the deviations inside citizens; `difference` is belief to
     action less action to belief.
 
     A lag says what comes first. It is an effect only under the assumptions in `diagnostics["checks"]`, of
@@ -123,9 +124,7 @@ def which_leads(
     return replace(
         within,
         spec=dict(within.spec) | {"belief": belief, "action": action},
-        diagnostics={"directions": directions}
-        | dict(within.diagnostics)
-        | {"comparisons_clpm": plain.diagnostics["comparisons"], "checks": checks_frame(checks)},
+        diagnostics={"directions": directions} | dict(within.diagnostics) | {"checks": checks_frame(checks)},
     )
 
 
@@ -166,18 +165,16 @@ def _directions(fit: Fit, model: str, belief: str, action: str) -> pd.DataFrame:
     """Both lags and their standardised difference."""
     interval, standard = fit.conf_int(), fit.diagnostics["standardised"]
     standard = standard[standard["kind"] == MEAN].set_index("direction")
-    rows = []
+    scale = standard[["estimate", "std_error", "conf_low", "conf_high"]]
+    rows: list[list[object]] = []
     for name, term in (
         ("belief_to_action", f"{action}~{belief}"),
         ("action_to_belief", f"{belief}~{action}"),
     ):
-        one = standard.loc[term]
-        rows.append(
-            [model, name, fit.params[term], fit.std_errors[term], *interval.loc[term]]
-            + [one["estimate"], one["std_error"], one["conf_low"], one["conf_high"]]
-        )
+        raw = [fit.params[term], fit.std_errors[term], *interval.loc[term]]
+        rows.append([model, name, *raw, *scale.loc[term]])
     value, error = (fit.statistics[f"cross_lag_difference{end}"] for end in ("", "_se"))
-    reach = 1.959963984540054 * error
+    reach = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
     rows.append([model, "difference", *[np.nan] * 4, value, error, value - reach, value + reach])
     columns = ["model", "direction", "estimate", "std_error", "conf_low", "conf_high"]
     ends = ("standardised", "standardised_se", "standardised_low", "standardised_high")
@@ -188,23 +185,15 @@ def _checks(
     fit: Fit, frame: pd.DataFrame, window: Sequence[Hashable], limits: Thresholds
 ) -> tuple[Assumption, ...]:
     """What the comparison assumes."""
-    tests = fit.diagnostics["comparisons"].set_index("comparison")
-    lags, traits = (
-        [float(tests.loc[name, c]) for c in ("scaled_statistic", "df", "scaled_p_value")]
-        for name in ("equal_lags", "no_random_intercepts")
-    )
+    lags, traits = (_test(fit, name) for name in ("equal_lags", "no_random_intercepts"))
     # Lags that differ over the waves make the common one an average, not a mistake: doubt, never failure.
-    equal = "doubtful" if judge_p(lags[2], limits) == "fails" else judge_p(lags[2], limits)
+    equal = judge_p(lags[2], limits).replace("fails", "doubtful")
+    proper = "doubtful" if fit.is_singular else "holds"
     rmsea, left = float(fit.statistics["rmsea"]), _left(frame, window)
     return (
         Assumption("enough_waves", "holds", "waves", value=len(window), threshold=limits.min_waves),
         Assumption("equal_lags", equal, "equal_lags_scaled_lr", *lags),
-        Assumption(
-            "stable_traits",
-            "doubtful" if fit.is_singular else "holds",
-            "random_intercepts_scaled_lr",
-            *traits,
-        ),
+        Assumption("stable_traits", proper, "random_intercepts_scaled_lr", *traits),
         Assumption(
             "model_fit",
             "holds" if rmsea <= POOR_RMSEA else "doubtful",
@@ -216,6 +205,14 @@ def _checks(
         Assumption("no_measurement_error", "untested"),
         Assumption("no_time_varying_confounding", "doubtful"),
     )
+
+
+def _test(fit: Fit, name: str) -> tuple[float, float, float]:
+    """Scaled statistic, degrees of freedom and p-value of one likelihood ratio."""
+    table = fit.diagnostics["comparisons"]
+    columns = ["scaled_statistic", "df", "scaled_p_value"]
+    statistic, df, p_value = table.loc[table["comparison"] == name, columns].to_numpy(dtype=float)[0]
+    return float(statistic), float(df), float(p_value)
 
 
 def _left(frame: pd.DataFrame, window: Sequence[Hashable]) -> float:
