@@ -39,8 +39,8 @@ def which_leads(
     A random-intercept cross-lagged model with lags that are the same in all waves: the belief of one wave
     and the action of the next, the action and the next belief, all as deviations from the citizen's own
     level. The plain cross-lagged model, which takes lasting differences between citizens for influence,
-    stands beside it. Both directions are standardised by the deviations inside citizens; `difference` is belief to
-    action less action to belief.
+    stands beside it. Both directions are standardised by the deviations inside citizens; `difference` is
+    belief to action less action to belief.
 
     A lag says what comes first. It is an effect only under the assumptions in `diagnostics["checks"]`, of
     which the decisive ones cannot be tested.
