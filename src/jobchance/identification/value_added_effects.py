@@ -119,7 +119,9 @@ def _deviations(rows: ValueAddedRows) -> tuple[Floats, Floats, Floats]:
     group = dense(rows.caseworker * (int(rows.cell.max()) + 1) + rows.cell)
     size = np.bincount(group).astype(float)
     first = np.unique(group, return_index=True)[1]
-    load: Floats = np.bincount(rows.caseworker[first], weights=size**2 / others[first], minlength=len(n))
+    load: Floats = np.bincount(
+        rows.caseworker[first], weights=size**2 / others[first], minlength=len(n)
+    ).astype(np.float64)
     return total, n, load
 
 
