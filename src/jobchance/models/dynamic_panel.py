@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ from jobchance.numerics.gmm import Moments, Solution, solve_two_steps
 from jobchance.numerics.gmm_checks import Differences
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
-from jobchance.results.parts import Floats
+from jobchance.results.parts import Codes, Floats
 
 TRANSFORMATIONS = ("difference", "system", "orthogonal_deviations")
 STEPS = ("one", "two")
@@ -144,6 +144,52 @@ def fit_dynamic_panel(
     >>> fit.terms[0], fit.nobs, int(fit.statistics["n_instruments"])
     ('lag(y, 1)', 800, 8)
     """
+    fit, _ = estimate_dynamic_panel(
+        formula,
+        data,
+        entity=entity,
+        time=time,
+        lags=lags,
+        predetermined=predetermined,
+        endogenous=endogenous,
+        transformation=transformation,
+        steps=steps,
+        instrument_lags=instrument_lags,
+        collapse=collapse,
+        time_effects=time_effects,
+        vcov=vcov,
+    )
+    return fit
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """What every entity adds to the coefficients (N, K): its covariance is the uncorrected robust one.
+
+    `entity` codes the entities by their first appearance among rows with entity and period.
+    """
+
+    entity: Codes
+    values: Floats
+
+
+def estimate_dynamic_panel(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    entity: str,
+    time: str,
+    lags: int,
+    predetermined: tuple[str, ...],
+    endogenous: tuple[str, ...],
+    transformation: str,
+    steps: str,
+    instrument_lags: LagRange | Mapping[str, LagRange] | None,
+    collapse: bool,
+    time_effects: bool,
+    vcov: str,
+) -> tuple[Fit, Influence]:
+    """The fit of `fit_dynamic_panel`, and what each entity adds to it (microdata)."""
     _check(lags, transformation, steps, vcov)
     levels = read_levels(
         formula,
@@ -183,7 +229,10 @@ def fit_dynamic_panel(
     fit = Assembly(
         formula, entity, time, lags, transformation, steps, vcov, collapse, levels, made, columns, instruments
     ).fit(step.beta, cov, tests, problem)
-    return replace(fit, remarks=_remarks(levels, solution, problem, steps, entity, time))
+    half = step.B @ problem.zx.T @ step.A
+    influence = Influence(np.unique(made.entity), problem.by_entity(step.u) @ half.T)
+    remarks = _remarks(levels, solution, problem, instruments, steps, entity, time)
+    return replace(fit, remarks=remarks), influence
 
 
 def _check(lags: int, transformation: str, steps: str, vcov: str) -> None:
@@ -253,7 +302,13 @@ def _covariance(solution: Solution, steps: str, vcov: str, variance: float) -> F
 
 
 def _remarks(
-    levels: Levels, solution: Solution, problem: Moments, steps: str, entity: str, time: str
+    levels: Levels,
+    solution: Solution,
+    problem: Moments,
+    instruments: Instruments,
+    steps: str,
+    entity: str,
+    time: str,
 ) -> tuple[str, ...]:
     """What a reader must know: too many instruments, singular weights, unknown gaps."""
     made = []
@@ -262,6 +317,11 @@ def _remarks(
         made.append(
             f"{L} instruments for {N} levels of {entity}: more instruments than units overfit the lagged "
             "outcome and weaken the Hansen test (Roodman 2009). Use collapse=True or instrument_lags."
+        )
+    if instruments.n_dependent:
+        made.append(
+            f"{counted(instruments.n_dependent, 'instrument')} left out that others determine, as xtabond2 "
+            "does; plm keeps them and counts them in the degrees of freedom of its tests."
         )
     if solution.first.singular:
         made.append("The weights of the first step are singular; a generalised inverse is used.")

@@ -12,20 +12,24 @@ from scipy import sparse
 from jobchance.errors import SpecError
 from jobchance.models.dynamic_panel_rows import Levels
 from jobchance.models.dynamic_panel_transform import Regressors, Transformed
+from jobchance.numerics.linalg import independent_columns
 from jobchance.results.parts import Codes, Floats
 
 FIRST = {"outcome": 2, "endogenous": 2, "predetermined": 1}
 """First lag of a level that is not correlated with the difference of a serially uncorrelated error."""
+
+NEAR_SINGULAR = 1e-10
 
 LagRange = tuple[int, int | None]
 
 
 @dataclass(frozen=True, eq=False)
 class Instruments:
-    """Z (rows, L) sparse, and the group of every column, such as `"lags of belief"`."""
+    """Z (rows, L) sparse, the group of every column, such as `"lags of belief"`, and how many were left out."""
 
     Z: sparse.csr_matrix
     groups: NDArray[np.str_]
+    n_dependent: int
 
     @property
     def counts(self) -> dict[str, int]:
@@ -90,8 +94,9 @@ def build_instruments(
     ranges: Mapping[str, LagRange],
     collapse: bool,
 ) -> Instruments:
-    """All instruments on the transformed rows; columns that are zero in every row are left out."""
-    Z, groups = [], list[str]()
+    """All instruments on the transformed rows, without columns that are zero or that others determine."""
+    own, labels = _own_columns(levels, made, columns, set(ranges))
+    Z, groups = [sparse.csr_matrix(own)], labels
     for name, (first, last) in ranges.items():
         for group, block in (
             (f"lags of {name}", _level_lags(levels.grids[name], made, first, last, collapse)),
@@ -102,12 +107,20 @@ def build_instruments(
         ):
             Z.append(block)
             groups += [group] * block.shape[1]
-    own, labels = _own_columns(levels, made, columns, set(ranges))
-    Z.append(sparse.csr_matrix(own))
-    groups += labels
     whole = sparse.hstack(Z, format="csr")
-    used = np.asarray((whole != 0).sum(axis=0)).ravel() > 0
-    return Instruments(whole[:, np.flatnonzero(used)], np.array(groups, dtype=np.str_)[used])
+    used = np.flatnonzero(np.asarray((whole != 0).sum(axis=0)).ravel() > 0)
+    kept = used[_independent(whole[:, used])]
+    return Instruments(whole[:, kept], np.array(groups, dtype=np.str_)[kept], len(used) - len(kept))
+
+
+def _independent(Z: sparse.csr_matrix) -> Codes:
+    """Columns that do not depend on columns before them; looked for only where the cross-product is singular."""
+    cross = (Z.T @ Z).toarray()
+    size = np.sqrt(np.diag(cross))
+    values = np.linalg.eigvalsh(cross / np.outer(size, size))
+    if values[0] > NEAR_SINGULAR * values[-1]:
+        return np.arange(Z.shape[1])
+    return independent_columns(Z.toarray())
 
 
 def _level_lags(

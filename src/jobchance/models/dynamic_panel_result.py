@@ -115,7 +115,8 @@ class Assembly:
         made = {
             "first-step weights": f"(sum Z_i'H_i Z_i)^-1, H = {weights[self.transformation]}",
             "small sample": "no factor; normal and chi-square distributions (plm; xtabond2 without small)",
-            "degrees of freedom": "instruments that are not zero throughout, less coefficients",
+            "degrees of freedom": "instruments less coefficients; instruments that are zero or that others "
+            "determine are left out (plm counts them)",
             "serial correlation": "m statistics use differenced residuals and the covariance of this fit",
             "error variance": "one-step residuals of the transformed rows, rows - coefficients"
             + ("" if self.transformation == "orthogonal_deviations" else ", halved"),
