@@ -63,8 +63,9 @@ def predict_disposition(rows: LeniencyRows) -> Disposition | None:
         return None
     at_rater = pd.Index(raters).get_indexer(rows.frame[CASEWORKER]).astype(np.int64)
     at_person = pd.Index(people).get_indexer(rows.frame[CITIZEN]).astype(np.int64)
-    # A citizen whose exposure is never known has no rating to leave out.
+    # Nobody's rating is left out for a citizen without ratings; a caseworker without is predicted at zero.
     at_person[at_person < 0] = len(people)
+    at_rater[at_rater < 0] = len(raters)
     lasting, passing = leave_out_loads(
         person=person.astype(np.int64), rater=rater.astype(np.int64), at_person=at_person, at_rater=at_rater
     )
@@ -72,15 +73,17 @@ def predict_disposition(rows: LeniencyRows) -> Disposition | None:
     # Sampling error can turn a small component negative.
     q = max(parts.lasting, 0.0) * lasting + max(parts.passing, 0.0) * passing
     total = s2 + q
-    by_noise = -s * rows.optimism / total**2
+    known = np.isfinite(total)
+    by_noise = np.where(known, -s * rows.optimism / total**2, 0.0)
     by_rater = rows.optimism * (0.5 / (s * total) - s / total**2)
+    loads = [np.where(known, load, 0.0) for load in (lasting, passing)]
     return Disposition(
         predicted=s2 / total * rows.optimism,
         reliability=s2 / total,
         sd=s,
         exposure_sd=exposure_sd,
-        slopes=np.column_stack([by_rater, by_noise * lasting, by_noise * passing]),
-        influence=parts.influence,
+        slopes=np.column_stack([by_rater, *(by_noise * load for load in loads)]),
+        influence=np.vstack([parts.influence, np.zeros(3)]),
         caseworker=at_rater,
     )
 

@@ -1,0 +1,205 @@
+"""Tables beside the leniency design: balance, other things that optimists do, first stages by subgroup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jobchance.design.columns import is_categorical, level_codes, numeric_values
+from jobchance.errors import SpecError
+from jobchance.identification.leniency_regression import default_vcov, regress_within
+from jobchance.identification.leniency_rows import CASEWORKER, CITIZEN, LeniencyRows
+from jobchance.numerics.demean import demean
+from jobchance.numerics.leave_out_tests import ChiOrF, score_test
+from jobchance.numerics.linalg import independent_columns
+from jobchance.panel.model import AnalysisPanel
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+RARE = 20  # rows; a rarer level says nothing and its name might say who it is
+AT_FIRST = "citizen_belief"
+CONDUCT = ("action", "relation_weeks", "measurements_with_caseworker")
+_LEVELS = 12  # a number with more values than this has no subgroups
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Rows of a table: measured optimism in its standard deviations, cells, integer clusters."""
+
+    frame: pd.DataFrame
+    optimism: Floats
+    cell: Codes
+    clusters: pd.DataFrame
+
+    def take(self, keep: NDArray[np.bool_]) -> Comparison:
+        """Some of the rows."""
+        return Comparison(self.frame[keep], self.optimism[keep], dense(self.cell[keep]), self.clusters[keep])
+
+
+def comparison(rows: LeniencyRows, *, relationships: bool = False) -> Comparison:
+    """The rows used, or the first of each citizen with each caseworker among them."""
+    frame = rows.frame
+    clusters = pd.DataFrame({c: pd.factorize(frame[c])[0] for c in (CASEWORKER, CITIZEN)})
+    made = Comparison(frame, rows.optimism / rows.optimism.std(ddof=1), rows.cell, clusters)
+    return made.take(~frame.duplicated([CITIZEN, CASEWORKER]).to_numpy()) if relationships else made
+
+
+def covariate_names(panel: AnalysisPanel, covariates: Iterable[str] | None) -> tuple[str, ...]:
+    """Columns asked for, or the panel's own covariates and what the citizen believed at the start.
+
+    Raises
+    ------
+    SpecError
+        A column asked for is not in the panel.
+    """
+    if isinstance(covariates, str):
+        raise SpecError(f'covariates takes several columns: covariates=["{covariates}"].')
+    present = set(panel.frame.columns)
+    if covariates is None:
+        own = panel.meta.get("covariates", ())
+        names = [str(name) for name in own] if isinstance(own, tuple) else []
+        return tuple(name for name in dict.fromkeys([*names, AT_FIRST]) if name in present)
+    wanted = tuple(dict.fromkeys(covariates))
+    absent = [name for name in wanted if name not in present]
+    if absent:
+        raise SpecError(f"covariates: the panel has no column {', '.join(absent)}.")
+    return wanted
+
+
+def balance_table(rows: LeniencyRows, names: Sequence[str]) -> tuple[pd.DataFrame, ChiOrF]:
+    """Each covariate in its standard deviations on optimism in its, within cells; and the joint test.
+
+    One row per citizen and caseworker, the first. The joint test is `score_test`, clustered by caseworker;
+    a missing covariate stands at its mean there. With too many columns for it, the smallest p-value times
+    their number (Bonferroni) is the joint p-value.
+    """
+    data = comparison(rows, relationships=True)
+    columns = numbers(data.frame, names)
+    table = slopes(columns, data)
+    return table, _joint(columns, data, table)
+
+
+def conduct_table(rows: LeniencyRows) -> pd.DataFrame:
+    """What caseworkers do, as far as recorded, on their optimism; standardised like the balance table."""
+    data = comparison(rows, relationships=True)
+    counts = rows.ratings.groupby([CITIZEN, CASEWORKER]).size().rename(CONDUCT[-1])
+    frame = data.frame.join(counts, on=[CITIZEN, CASEWORKER])
+    names = [c for c in CONDUCT if c in frame.columns and frame[c].notna().any()]
+    table = slopes({name: numeric_values(frame, name) for name in names}, data)
+    return table.assign(p_holm=holm(table["p_value"].to_numpy()))
+
+
+def monotonicity_table(rows: LeniencyRows, names: Sequence[str]) -> pd.DataFrame:
+    """First stage in every level of every covariate with few values, against optimism lowering the exposure.
+
+    Columns `column level estimate std_error p_value p_holm n_rows n_caseworkers`; `estimate` is the change
+    in the exposure per standard deviation of optimism; `p_value` is one-sided against a negative one.
+    """
+    data = comparison(rows)
+    exposure = data.frame["exposure"].to_numpy(dtype=float)
+    records = []
+    for name, level, inside in _subgroups(data.frame, names):
+        part = data.take(inside & ~np.isnan(exposure))
+        y = exposure[inside & ~np.isnan(exposure)]
+        made = regress_within(
+            y, part.optimism[:, None], cell=part.cell, frame=part.clusters, vcov=default_vcov(part.clusters)
+        )
+        if made is not None:
+            records.append(
+                {"column": name, "level": level, "estimate": made.beta[0], "std_error": made.std_error}
+                | {"p_value": made.p_value(side="below"), "n_rows": len(y)}
+                | {"n_caseworkers": int(part.clusters[CASEWORKER].nunique())}
+            )
+    columns = ["column", "level", "estimate", "std_error", "p_value", "n_rows", "n_caseworkers"]
+    table = pd.DataFrame(records, columns=columns)
+    table.insert(5, "p_holm", holm(table["p_value"].to_numpy(dtype=float)))
+    return table
+
+
+def slopes(columns: dict[str, Floats], data: Comparison) -> pd.DataFrame:
+    """Standardised slope of every column on optimism: `column estimate std_error p_value n_rows`."""
+    records = []
+    for name, values in columns.items():
+        known = ~np.isnan(values)
+        part, z = data.take(known), values[known]
+        spread = float(z.std(ddof=1)) if len(z) > 1 else 0.0
+        made = None
+        if spread > 0:
+            made = regress_within(
+                z / spread,
+                part.optimism[:, None],
+                cell=part.cell,
+                frame=part.clusters,
+                vcov=default_vcov(part.clusters),
+            )
+        if made is not None:
+            records.append(
+                {"column": name, "estimate": float(made.beta[0]), "std_error": made.std_error}
+                | {"p_value": made.p_value(), "n_rows": len(z)}
+            )
+    return pd.DataFrame(records, columns=["column", "estimate", "std_error", "p_value", "n_rows"])
+
+
+def numbers(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
+    """Columns as numbers: a 0/1 column `name=level` for each level of a text but the most common and rare."""
+    made: dict[str, Floats] = {}
+    for name in names:
+        if not is_categorical(frame, name) or frame[name].dropna().isin([True, False]).all():
+            made[name] = numeric_values(frame, name)
+            continue
+        codes, levels = level_codes(frame, name)
+        size = np.bincount(codes[codes >= 0], minlength=len(levels))
+        for code in np.flatnonzero(size >= RARE):
+            if code != size.argmax():
+                made[f"{name}={levels[code]}"] = np.where(codes < 0, np.nan, codes == code).astype(float)
+    return made
+
+
+def holm(p: Floats) -> Floats:
+    """P-values adjusted for their number by Holm's step-down method; NaN stay out."""
+    adjusted = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
+    return adjusted
+
+
+def dense(codes: Codes) -> Codes:
+    """Codes renumbered without gaps."""
+    renumbered: Codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    return renumbered
+
+
+def _joint(columns: dict[str, Floats], data: Comparison, table: pd.DataFrame) -> ChiOrF:
+    """Score test of all columns together; Bonferroni where there are too many for it."""
+    if table.empty:
+        return ChiOrF(np.nan, 0.0, np.nan)
+    Z = np.column_stack([columns[name] for name in table["column"]])
+    # At its mean a missing value neither helps nor harms: it is the same for optimists and pessimists.
+    Z = np.where(np.isnan(Z), np.nanmean(Z, axis=0), Z)
+    cleaned = demean(np.column_stack([Z, data.optimism]), [data.cell])
+    Z, x = cleaned[:, :-1], cleaned[:, -1]
+    Z = Z[:, independent_columns(Z)]
+    tested = score_test(Z * x[:, None], data.clusters[CASEWORKER].to_numpy())
+    if np.isnan(tested.p_value):
+        least = float(table["p_value"].min())
+        return ChiOrF(np.nan, tested.df, min(1.0, least * len(table)))
+    return tested
+
+
+def _subgroups(frame: pd.DataFrame, names: Sequence[str]) -> Iterable[tuple[str, str, NDArray[np.bool_]]]:
+    """Column, level and rows of every level that is not rare, of columns with few values."""
+    for name in names:
+        if frame[name].nunique() > _LEVELS:
+            continue
+        codes, levels = level_codes(frame, name)
+        for code, level in enumerate(levels):
+            inside = codes == code
+            if RARE <= inside.sum() < len(frame):
+                yield name, level, inside
