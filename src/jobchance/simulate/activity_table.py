@@ -91,7 +91,7 @@ def _kept(world: World, history: History) -> ActivityRuns:
     last_day = np.full(stop.size, cal.NEVER)
     last_day[history.tenures.citizen] = history.tenures.end
     stop = np.minimum(stop, last_day)
-    runs = world.runs
+    runs = world.runs[0.0]
     kept = runs.start < stop[runs.citizen]
     citizen, start, end = runs.citizen[kept], runs.start[kept], runs.end[kept]
     forms = np.flatnonzero(history.measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,13 +32,28 @@ REFUSED_CITIZEN = 0.010
 REASONS = ("dont_know", *MISSING)
 
 
+# By how much every disposition is raised, in its standard deviations, in the worlds that truth compares.
+RAISES = (0.0, 1.0, -0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What follows at the planned waves, in one world; shape (M,).
+
+    `answer` is the category 1-5 that stands behind the form even where the form says "don't know"; `active`
+    says whether an activity is going on on the day.
+    """
+
+    answer: Ints
+    active: Bools
+
+
 @dataclass(frozen=True)
 class Beliefs:
-    """Answers at planned waves, one row per citizen and wave, ordered so; shape (M,).
+    """Planned waves, one row per citizen and wave, ordered so; shape (M,).
 
-    `answer` is the category 1-5 that stands behind the form even where the form says "don't know";
-    `answer_raised` is the category if every caseworker's disposition were one standard deviation higher from
-    entry on, with the activities that follow from that.
+    `courses` has what follows by how much every caseworker's disposition is raised from entry on, in its
+    standard deviations; 0 is the world as it is.
     """
 
     citizen: Ints
@@ -45,10 +61,18 @@ class Beliefs:
     day: Ints
     tenure: Ints  # row in `Tenures`
     seen: Floats
-    answer: Ints
-    answer_raised: Ints
-    active: Bools  # an activity is going on on the day
-    active_raised: Bools  # ... in the world of the raised answers
+    latent: Floats  # latent belief without the disposition and what activities add
+    courses: Mapping[float, Course]
+
+    @property
+    def answer(self) -> Ints:
+        """Answers in the world as it is."""
+        return self.courses[0.0].answer
+
+    @property
+    def active(self) -> Bools:
+        """Activities in the world as it is."""
+        return self.courses[0.0].active
 
 
 def draw_beliefs(
@@ -76,8 +100,8 @@ def draw_beliefs(
     noise = rng.normal(size=citizen.size)
     rater = tenures.caseworker[tenure]
     latent = calibration.W_SEEN * seen + calibration.W_WAVE * noise
-    worlds = [
-        _follow_waves(
+    courses = {
+        raise_: follow_waves(
             dials,
             propensity,
             citizen=citizen,
@@ -85,18 +109,15 @@ def draw_beliefs(
             latent=latent + calibration.W_OPTIMISM * (caseworkers.alpha[rater] + raise_),
             stretch=caseworkers.stretch[rater],
         )
-        for raise_ in (0.0, 1.0)
-    ]
-    (answer, active), (answer_raised, active_raised) = worlds
-    return Beliefs(citizen, wave, when, tenure, seen, answer, answer_raised, active, active_raised)
+        for raise_ in RAISES
+    }
+    return Beliefs(citizen, wave, when, tenure, seen, latent, courses)
 
 
-def _follow_waves(
+def follow_waves(
     dials: Dials, propensity: Propensity, *, citizen: Ints, wave: Ints, latent: Floats, stretch: Floats
-) -> tuple[Ints, Bools]:
+) -> Course:
     """Answers and activities wave by wave, all citizens at once; rows ordered by citizen and wave."""
-    cuts = calibration.belief_cuts(dials)
-    shift = dials.action_feedback * calibration.latent_belief_sd()
     answer = np.zeros(citizen.size, dtype=np.int64)
     active = np.zeros(citizen.size, dtype=bool)
     by_wave = np.argsort(wave, kind="stable")
@@ -105,14 +126,21 @@ def _follow_waves(
         rows = by_wave[begin:end]
         who = citizen[rows]
         if number == 0:
-            index, chance = latent[rows], first_probability(propensity, who)
+            before = np.zeros(rows.size, dtype=bool)
+            chance = first_probability(propensity, who)
         else:
-            former = rows - 1
-            index = latent[rows] + shift * active[former]
-            chance = next_probability(dials, propensity, who, active[former], answer[former])
-        answer[rows] = 1 + np.searchsorted(cuts, stretch[rows] * index)
+            before = active[rows - 1]
+            chance = next_probability(dials, propensity, who, before, answer[rows - 1])
+        answer[rows] = answer_with(dials, latent=latent[rows], stretch=stretch[rows], before=before)
         active[rows] = propensity.luck[rows] < chance
-    return answer, active
+    return Course(answer, active)
+
+
+def answer_with(dials: Dials, *, latent: Floats, stretch: Floats | float, before: Bools | bool) -> Ints:
+    """Answer from the latent belief; `before` says whether an activity went on at the wave before."""
+    shift = dials.action_feedback * calibration.latent_belief_sd()
+    below = np.searchsorted(calibration.belief_cuts(dials), stretch * (latent + shift * before))
+    return np.asarray(1 + below)
 
 
 def draw_item(

@@ -116,18 +116,18 @@ def _draw_world(streams: dict[str, np.random.Generator], dials: Dials) -> World:
     tenures = draw_tenures(streams["tenures"], dials, citizens, caseworkers, plan)
     propensity = draw_propensity(streams["actions"], citizens, plan)
     beliefs = draw_beliefs(streams["beliefs"], dials, citizens, caseworkers, plan, tenures, propensity)
-    runs, runs_raised = (
-        plan_runs(
+    runs = {
+        raise_: plan_runs(
             propensity,
             citizen=beliefs.citizen,
             wave=beliefs.wave,
             day=beliefs.day,
-            active=active,
+            active=course.active,
             entry=citizens.entry,
             case_end=plan.case_end,
         )
-        for active in (beliefs.active, beliefs.active_raised)
-    )
+        for raise_, course in beliefs.courses.items()
+    }
     return World(
         dials=dials,
         offices=offices,
@@ -138,6 +138,5 @@ def _draw_world(streams: dict[str, np.random.Generator], dials: Dials) -> World:
         tenures=tenures,
         beliefs=beliefs,
         runs=runs,
-        runs_raised=runs_raised,
         hazard=solve_hazard(dials),
     )

@@ -14,6 +14,7 @@ the effects are: the published gradient is a fact, and `belief_effect` says how 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
@@ -67,7 +68,13 @@ def cuts(shares: tuple[float, ...], sd: float, log_stretch_sd: float = 0.0) -> F
 
 def belief_cuts(dials: Dials) -> Floats:
     """Cut points of the belief answer."""
-    return cuts(BELIEF_SHARES, latent_belief_sd(), dials.scale_use)
+    return _belief_cuts(dials.scale_use)
+
+
+@cache
+def _belief_cuts(scale_use: float) -> Floats:
+    """Cut points by the spread of stretches; asked for at every wave."""
+    return cuts(BELIEF_SHARES, latent_belief_sd(), scale_use)
 
 
 def solve_hazard(dials: Dials) -> Hazard:

@@ -10,6 +10,7 @@ the last wave; before the first wave that of the first), A(t) whether an activit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +43,7 @@ class World:
     planned: Ints  # (N, MAX_WAVES), planned day of every wave
     tenures: Tenures
     beliefs: Beliefs
-    runs: ActivityRuns
-    runs_raised: ActivityRuns
+    runs: Mapping[float, ActivityRuns]  # by how much dispositions are raised
     hazard: Hazard
 
 
@@ -62,7 +62,7 @@ class Segments:
 def build_segments(world: World) -> Segments:
     """Cut every citizen's time at entry, waves, shifts and every 91 days after entry.
 
-    Activities cut it too, in both worlds, where they have an effect.
+    Activities of all worlds cut it too, where they have an effect.
     """
     citizens, tenures, beliefs = world.citizens, world.tenures, world.beliefs
     size = citizens.entry.size
@@ -94,37 +94,34 @@ def _action_cuts(world: World) -> list[Ints]:
     """Keys of the days on which activities begin or end; none where they do nothing to the hazard."""
     if world.dials.action_effect == 0:
         return []
-    return [
-        cal.key(runs.citizen, day)
-        for runs in (world.runs, world.runs_raised)
-        for day in (runs.start, runs.end)
-    ]
+    return [cal.key(runs.citizen, day) for runs in world.runs.values() for day in (runs.start, runs.end)]
 
 
 def job_hazard(
     world: World,
     segments: Segments,
     *,
-    raised: bool = False,
-    raised_answers: bool = False,
+    raised: float = 0.0,
+    answers_raised: float | None = None,
     shifted: bool | None = None,
     active: bool | None = None,
 ) -> CumulativeHazard:
-    """Hazard of a job; with `raised` every disposition is one standard deviation higher (answers follow).
+    """Hazard of a job; with `raised` every disposition is so many standard deviations higher.
 
-    `raised_answers` raises the answers alone, as those dispositions would. `shifted` and `active` set the
-    term of a shift and of an activity for everybody at all times; None leaves it as it happened.
+    Answers and activities follow the disposition, unless `answers_raised` raises them by another amount.
+    `shifted` and `active` set the term of a shift and of an activity for everybody at all times; None leaves
+    it as it happens.
     """
-    dials, tenures, beliefs = world.dials, world.tenures, world.beliefs
+    dials, tenures = world.dials, world.tenures
     rater = tenures.caseworker[segments.tenure]
-    follow = raised or raised_answers
-    answer = (beliefs.answer_raised if follow else beliefs.answer)[segments.belief]
-    held = _active(world, segments, raised=follow) if active is None else np.full(rater.size, active)
+    course = raised if answers_raised is None else answers_raised
+    answer = world.beliefs.courses[course].answer[segments.belief]
+    held = _active(world, segments, world.runs[course]) if active is None else np.full(rater.size, active)
     after = tenures.number[segments.tenure] > 0 if shifted is None else np.full(rater.size, shifted)
     log_rate = (
         world.hazard.level
         + world.hazard.slope * world.citizens.theta[segments.citizen]
-        + dials.optimism_effect * (world.caseworkers.alpha[rater] + (1.0 if raised else 0.0))
+        + dials.optimism_effect * (world.caseworkers.alpha[rater] + raised)
         + dials.belief_effect * (answer - calibration.MEAN_BELIEF)
         + dials.shift_effect * after
         + calibration.PROGRESS * (segments.start - world.citizens.entry[segments.citizen]) / 365.25
@@ -134,9 +131,8 @@ def job_hazard(
     return _cumulate(segments, log_rate)
 
 
-def _active(world: World, segments: Segments, *, raised: bool) -> NDArray[np.bool_]:
-    """Whether an activity is going on in each segment."""
-    runs = world.runs_raised if raised else world.runs
+def _active(world: World, segments: Segments, runs: ActivityRuns) -> NDArray[np.bool_]:
+    """Whether an activity is going on in each segment; not looked up where it does not matter."""
     if world.dials.action_effect == 0 or not runs.citizen.size:
         return np.zeros(segments.keys.size, dtype=bool)
     row = np.searchsorted(cal.key(runs.citizen, runs.start), segments.keys, side="right") - 1
