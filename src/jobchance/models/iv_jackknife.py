@@ -6,7 +6,7 @@ What `ujive` and `fit_iv` share. Letters as in `numerics.ujive`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,8 @@ _TINY = 1e-10
 class Question:
     """Complete rows of a design with many instruments, and how it is to be estimated.
 
-    `frame` and `positions` are the table that clusters are read from and the places of the rows in it; `units`
-    are the rows that are left out together; `unit_name` is what they are called.
+    `frame` and `positions` are the table that clusters are read from and the places of the rows in it;
+    `units` are the rows that are left out together, and `unit_name` what they are called.
     """
 
     y: Floats
@@ -84,7 +84,8 @@ def jackknife_fit(question: Question) -> Fit:
     j = METHODS.index(question.method)
     _check_relevance(made, d, j)
     kinds = {name: getattr(made, name) for name in ERRORS}
-    rows = {name: _rows(question, design, made, scores, j) for name, scores in kinds.items()}
+    base = _rows(question, design, made, j)
+    rows = {name: replace(base, scores=scores[:, [j]]) for name, scores in kinds.items()}
     cov, inference = covariance(rows[question.errors], question.vcov)
     gone = len(question.y) - len(design.used)
     reason = _reason(question)
@@ -104,7 +105,7 @@ def jackknife_fit(question: Question) -> Fit:
         statistics=_statistics(design, made, rows, question, gone),
         conventions=_conventions(question),
         remarks=_remarks(design, made, question, j),
-        diagnostics={"estimators": _estimators(question, design, made)},
+        diagnostics={"estimators": _estimators(question, base, made)},
         provenance=provenance(question.spec.get("formula")),
         rows=rows[question.errors],
     )
@@ -153,30 +154,33 @@ def _check_relevance(made: JackknifeEstimates, d: Floats, j: int) -> None:
         )
 
 
-def _rows(
-    question: Question, design: ManyInstruments, made: JackknifeEstimates, scores: Floats, j: int
-) -> Rows:
-    """The rows behind estimator j with one kind of score."""
+def _rows(question: Question, design: ManyInstruments, made: JackknifeEstimates, j: int) -> Rows:
+    """The rows behind estimator j; scores that take the instrument as known."""
     used = design.used
     y, e, z = question.y[used], made.residuals[:, j], made.instruments[:, j]
-    bread = np.array([[1 / abs(float(made.denominators[j]))]])
+    bread = _bread(made, j)
     sigma2 = float(e @ e) / max(len(y) - design.W.rank - 1, 1)
-    dense = np.unique(question.cells[used], return_inverse=True)[1].reshape(-1).astype(np.int64)
+    cells = pd.factorize(question.cells[used])[0].astype(np.int64)
     return Rows(
         frame=question.frame,
         used=question.positions[used],
         outcome=y,
         fitted=y - e,
         fitted_fixed=y - e,
-        scores=scores[:, [j]],
+        scores=made.robust[:, [j]],
         bread=bread,
         model_cov=sigma2 * float(z @ z) * bread**2,
         model_label="from the model (independent errors with one variance, the instrument taken as known)",
         df_resid=np.inf,
         k=1 + question.controls.shape[1],
-        absorbed={} if question.absorbed is None else {question.absorbed: dense},
+        absorbed={} if question.absorbed is None else {question.absorbed: cells},
         unit=None if question.units is None else (question.unit_name, question.units[used]),
     )
+
+
+def _bread(made: JackknifeEstimates, j: int) -> Floats:
+    """1 / |z'd|; its sign does not matter to a variance."""
+    return np.array([[1 / abs(float(made.denominators[j]))]])
 
 
 def _statistics(
@@ -199,7 +203,7 @@ def _statistics(
     }
 
 
-def _estimators(question: Question, design: ManyInstruments, made: JackknifeEstimates) -> pd.DataFrame:
+def _estimators(question: Question, base: Rows, made: JackknifeEstimates) -> pd.DataFrame:
     """All estimators with both standard errors, columns `method estimate se_robust se_hte`."""
     records = []
     for j, name in enumerate(METHODS):
@@ -207,7 +211,7 @@ def _estimators(question: Question, design: ManyInstruments, made: JackknifeEsti
         for kind, scores in (("robust", made.robust), ("hte", made.hte)):
             record[f"se_{kind}"] = np.nan
             if np.isfinite(made.estimates[j]):
-                part = _rows(question, design, made, scores, j)
+                part = replace(base, scores=scores[:, [j]], bread=_bread(made, j), unit=None)
                 record[f"se_{kind}"] = float(np.sqrt(covariance(part, question.vcov)[0][0, 0]))
         records.append(record)
     return pd.DataFrame(records)
@@ -223,8 +227,8 @@ def _reason(question: Question) -> str:
 def _conventions(question: Question) -> dict[str, str]:
     """Choices that other software makes differently."""
     kind = {
-        "hte": "allow another effect in every row and many instruments: each row's contribution holds what its "
-        "exposure adds to the instruments of the others (ManyIV: hte)",
+        "hte": "allow another effect in every row and many instruments: each row's contribution holds what "
+        "its exposure adds to the instruments of the others (ManyIV: hte)",
         "robust": "take the constructed instrument as known (ManyIV: robust)",
     }
     out = {

@@ -226,5 +226,3 @@ def _numbers(table: pd.DataFrame, name: str) -> Floats:
     if too_large := int(np.sum(~(np.abs(values) < _LARGEST))):
         raise DesignError(f"{name} holds {too_large} infinite or too large values.")
     return values
-
-

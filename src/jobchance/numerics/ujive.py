@@ -1,13 +1,13 @@
 """Jackknife instrumental variables: the exposure predicted without the row's own unit.
 
-Letters: y outcome, d exposure; W controls, X = controls and instruments; H hat matrix, M = I - H; h or D the
-diagonal blocks: D_W of M_W, D_X of M_X, D_I of I - H_X + H_W, one block for each unit that is left out; z = A d
-the constructed instrument, b = z'y / z'd.
+Letters: y outcome, d exposure; W controls, X = controls and instruments; H hat matrix, M = I - H; D diagonal
+blocks, one for each unit that is left out: D_W of M_W, D_X of M_X, D_I of I - H_X + H_W; z = A d the
+constructed instrument, b = z'y / z'd.
 
-OLS A = M_W; TSLS A = H_X - H_W; JIVE1 A = M_W (I - D_X^{-1} M_X) and JIVE2 A = M_W (H_X - diag H_X) of Angrist,
-Imbens & Krueger (1999), J. Appl. Econom. 14, 57-67; IJIVE A = M_W (M_W - D_I^{-1} M_X) of Ackerberg & Devereux
-(2009), Rev. Econ. Stat. 91, 351-362; UJIVE of Kolesar (2013) A = D_W^{-1} M_W - D_X^{-1} M_X; UJIVE weighted by
-D_W: A = M_W - D_W D_X^{-1} M_X.
+OLS A = M_W; TSLS A = H_X - H_W; JIVE1 A = M_W (I - D_X^{-1} M_X) and JIVE2 A = M_W (H_X - diag H_X) of
+Angrist, Imbens & Krueger (1999), J. Appl. Econom. 14, 57-67; IJIVE A = M_W (M_W - D_I^{-1} M_X) of Ackerberg &
+Devereux (2009), Rev. Econ. Stat. 91, 351-362; UJIVE of Kolesar (2013) A = D_W^{-1} M_W - D_X^{-1} M_X; UJIVE
+weighted by D_W: A = M_W - D_W D_X^{-1} M_X.
 """
 
 from __future__ import annotations
@@ -192,7 +192,6 @@ def _blocks(projection: Projection, rows: tuple[Codes, ...]) -> BlockDiagonal:
 
 def _dense(codes: Codes) -> Codes:
     """Codes renumbered without gaps."""
-    return np.unique(codes, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-
+    present = np.bincount(codes) > 0
+    out: Codes = (np.cumsum(present) - 1)[codes].astype(np.int64)
+    return out

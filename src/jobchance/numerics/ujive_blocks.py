@@ -81,14 +81,14 @@ class BlockDiagonal:
 
     def solve(self, v: Floats) -> Floats:
         """Solution of the system with a vector (n,) or columns (n, c) on the right."""
-        return self._each(v, lambda block, part: part / block if block.shape[1] == 1 else np.linalg.solve(block, part))
+        return self._each(v, _solved)
 
     def complement(self) -> BlockDiagonal:
         """The identity less this matrix."""
         return BlockDiagonal(self.rows, tuple(np.eye(v.shape[1]) - v for v in self.values))
 
     def undefined_rows(self, tolerance: float) -> Mask:
-        """Rows in which a null vector of the matrix is not zero: they have no prediction without their unit."""
+        """Rows in which a null vector is not zero: they have no prediction without their unit."""
         out = np.zeros(sum(rows.size for rows in self.rows), dtype=bool)
         for rows, blocks in zip(self.rows, self.values, strict=True):
             if rows.shape[1] == 1:
@@ -107,6 +107,13 @@ class BlockDiagonal:
         for rows, block in zip(self.rows, self.values, strict=True):
             out[rows] = what(block, wide[rows])
         return out if v.ndim == 2 else out[:, 0]
+
+
+def _solved(block: Floats, part: Floats) -> Floats:
+    """Solutions of the systems of all units of one size."""
+    if block.shape[1] == 1:
+        return part / block
+    return np.asarray(np.linalg.solve(block, part), dtype=np.float64)
 
 
 def unit_rows(codes: Codes) -> tuple[Codes, ...]:
@@ -132,9 +139,16 @@ def unit_rows(codes: Codes) -> tuple[Codes, ...]:
 
 def diagonal_blocks(projection: Projection, rows: Sequence[Codes]) -> BlockDiagonal:
     """The blocks of H of all units."""
+    triangles = [np.triu_indices(part.shape[1]) for part in rows]
+    sides = zip(rows, triangles, strict=True)
+    pairs = [(part[:, upper].ravel(), part[:, lower].ravel()) for part, (upper, lower) in sides]
+    # One call for units of all sizes: what it costs per level of a factor is then paid once.
+    values = projection.products(*(np.concatenate(side) for side in zip(*pairs, strict=True)))
+    ends = np.cumsum([len(i) for i, _ in pairs])[:-1]
     made = []
-    for part in rows:
+    for part, (upper, lower), flat in zip(rows, triangles, np.split(values, ends), strict=True):
         units, s = part.shape
-        i, j = np.repeat(part, s, axis=1).ravel(), np.tile(part, (1, s)).ravel()
-        made.append(projection.products(i, j).reshape(units, s, s))
+        block = np.empty((units, s, s))
+        block[:, upper, lower] = block[:, lower, upper] = flat.reshape(units, -1)
+        made.append(block)
     return BlockDiagonal(tuple(rows), tuple(made))

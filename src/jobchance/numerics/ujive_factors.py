@@ -1,10 +1,10 @@
-"""The projection on the dummy variables of one factor or of two that cross: residuals, leverages, rank. Exact.
+"""The exact projection on the dummy variables of one factor or of two that cross.
 
 Letters: a pair is a combination of levels that occurs. A pair that holds all rows of one of its levels is
-fitted by its own mean, and the rest does not notice when its rows go; taking such pairs off until none is left
-leaves the core (nothing, where one factor is nested in the other). In the core D_v holds the rows of the levels
-of the longer factor, B the rows of the pairs, and S^{-1} = (D_u - B D_v^{-1} B')^{-1} is taken block by
-connected block, one level of each block left out.
+fitted by its own mean, and the rest does not notice when its rows go; taking such pairs off until none is
+left leaves the core (nothing, where one factor is nested in the other). In the core D_v counts the rows of
+the levels of the longer factor, B those of the pairs, and S^{-1} = (D_u - B D_v^{-1} B')^{-1} is taken block
+by connected block, one level of each block left out.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Factors:
 
     def residuals(self, values: Floats) -> Floats:
         """Columns (n, c) less their projection."""
-        sums = np.column_stack([np.bincount(self.pair, v, len(self.n_pair)) for v in values.T])
+        sums = _sums(values, self.pair, len(self.n_pair))
         fit = sums / self.n_pair[:, None]
         if self._core:
             fit[self._core.pairs] = self._core.fitted(sums[self._core.pairs])
@@ -115,10 +115,10 @@ class _Core:
         out[same] = self._same(p[same], q[same])
         rest = np.flatnonzero(~same)
         if len(rest):
-            keys, back = np.unique(p[rest] * len(self.n) + q[rest], return_inverse=True)
+            keys, back = np.unique(q[rest] * len(self.n) + p[rest], return_inverse=True)
             made = np.empty(len(keys))
             known = self.ptr, self.keep, self.w, self.level
-            cross_products(*self.blocks.arrays, *known, keys // len(self.n), keys % len(self.n), made)
+            cross_products(*self.blocks.arrays, *known, keys % len(self.n), keys // len(self.n), made)
             out[rest] = made[back.reshape(-1)]
         return out
 
@@ -127,15 +127,13 @@ class _Core:
         fit = np.zeros_like(sums)
         for _ in range(2):
             left = sums - self.n[:, None] * fit
-            by_level = np.column_stack([np.bincount(self.level, c) for c in left.T])
-            means = by_level / self.n_level[:, None]
-            rhs = np.column_stack(
-                [np.bincount(self.keep, c) for c in (left - self.n[:, None] * means[self.level]).T]
-            )
+            means = _sums(left, self.level, len(self.n_level)) / self.n_level[:, None]
+            rest = left - self.n[:, None] * means[self.level]
+            rhs = _sums(rest, self.keep, len(self.blocks.block))
             effects = np.zeros_like(rhs)
             block_products(*self.blocks.arrays, rhs, effects)
             kept = effects[self.keep]
-            shift = np.column_stack([np.bincount(self.level, c) for c in (self.w[:, None] * kept).T])
+            shift = _sums(self.w[:, None] * kept, self.level, len(self.n_level))
             fit += kept + (means - shift)[self.level]
         return fit
 
@@ -170,6 +168,14 @@ class _Blocks:
         return np.where(there, self.S[index], 0.0)
 
 
+def _sums(values: Floats, codes: Codes, n_levels: int) -> Floats:
+    """Sums of columns (n, c) by level, (n_levels, c)."""
+    out = np.empty((n_levels, values.shape[1]))
+    for j in range(values.shape[1]):
+        out[:, j] = np.bincount(codes, values[:, j], n_levels)
+    return out
+
+
 def _core_pairs(first: Codes, second: Codes) -> Mask:
     """Pairs left once those that hold all rows of a level are taken off, repeatedly."""
     inner = np.ones(len(first), dtype=bool)
@@ -196,7 +202,8 @@ def _orient(first: Codes, second: Codes) -> tuple[Codes, Codes, Codes]:
     kept_node, other_node = np.where(flip, b + n_a, a), np.where(flip, a, b + n_a)
     nodes, kept = np.unique(label[kept_node] * (n_a + n_b) + kept_node, return_inverse=True)
     eliminated = np.unique(other_node, return_inverse=True)[1]
-    return kept.reshape(-1).astype(np.int64), eliminated.reshape(-1).astype(np.int64), nodes // (n_a + n_b)
+    block = (nodes // (n_a + n_b)).astype(np.int64)
+    return kept.reshape(-1).astype(np.int64), eliminated.reshape(-1).astype(np.int64), block
 
 
 def _invert(core: _Core, block: Codes) -> _Blocks:

@@ -74,7 +74,7 @@ def pair_terms(
     single: Floats,
     double: Floats,
 ) -> None:
-    """Set `single[p]` = sum_q S[u_p, u_q] w_q over the pairs q of its eliminated level, `double[v]` = w'Sw."""
+    """Set `single[p]` = sum_q S[u_p, u_q] w_q over the pairs q of the level v of p, `double[v]` = w'Sw."""
     for v in range(len(ptr) - 1):
         total = 0.0
         for p in range(ptr[v], ptr[v + 1]):
@@ -109,26 +109,33 @@ def cross_products(
 ) -> None:
     """Set `out` to the hat value of a row of pair `first` and a row of pair `second`, of other levels v.
 
-    With x_p = e_u - sum_q w_q e_q over the pairs q of v, it is x_first' S x_second.
+    With x_p = e_u - sum_q w_q e_q over the pairs q of v, it is x_first' S x_second. `second` is in order of
+    its levels v: S sum_q w_q e_q is made once for each.
     """
-    for t in range(len(first)):
-        p, q = first[t], second[t]
-        b = block[keep[p]]
-        total = 0.0
-        if b == block[keep[q]]:
-            r, origin = size[b], start[b]
-            v1, v2 = level[p], level[q]
-            for a in range(ptr[v1] - 1, ptr[v1 + 1]):
-                left = p if a < ptr[v1] else a
-                i = place[keep[left]]
-                if i < 0:
-                    continue
-                x = 1.0 if a < ptr[v1] else -w[a]
-                row = origin + i * r
-                for c in range(ptr[v2] - 1, ptr[v2 + 1]):
-                    right = q if c < ptr[v2] else c
-                    j = place[keep[right]]
-                    if j >= 0:
-                        y = 1.0 if c < ptr[v2] else -w[c]
-                        total += x * y * S[row + j]
-        out[t] = total
+    t, n = 0, len(first)
+    image = np.empty(size.max())
+    while t < n:
+        v = level[second[t]]
+        b = block[keep[second[t]]]
+        r, origin = size[b], start[b]
+        image[:r] = 0.0
+        for c in range(ptr[v], ptr[v + 1]):
+            j = place[keep[c]]
+            if j >= 0:
+                row = origin + j * r
+                for i in range(r):
+                    image[i] += w[c] * S[row + i]
+        while t < n and level[second[t]] == v:
+            p = first[t]
+            total = 0.0
+            if block[keep[p]] == b:
+                j = place[keep[second[t]]]
+                column = origin + j * r
+                mine = level[p]
+                for a in range(ptr[mine] - 1, ptr[mine + 1]):
+                    i = place[keep[p]] if a < ptr[mine] else place[keep[a]]
+                    if i >= 0:
+                        x = 1.0 if a < ptr[mine] else -w[a]
+                        total += x * ((S[column + i] if j >= 0 else 0.0) - image[i])
+            out[t] = total
+            t += 1
