@@ -70,13 +70,13 @@ def predict_disposition(rows: LeniencyRows) -> Disposition | None:
         person=person.astype(np.int64), rater=rater.astype(np.int64), at_person=at_person, at_rater=at_rater
     )
     s2, s = parts.rater, math.sqrt(parts.rater)
-    # Sampling error can turn a small component negative.
-    q = max(parts.lasting, 0.0) * lasting + max(parts.passing, 0.0) * passing
-    total = s2 + q
-    known = np.isfinite(total)
-    by_noise = np.where(known, -s * rows.optimism / total**2, 0.0)
-    by_rater = rows.optimism * (0.5 / (s * total) - s / total**2)
+    known = np.isfinite(lasting)
     loads = [np.where(known, load, 0.0) for load in (lasting, passing)]
+    # Sampling error can turn a small component negative.
+    q = max(parts.lasting, 0.0) * loads[0] + max(parts.passing, 0.0) * loads[1]
+    total = np.where(known, s2 + q, np.inf)
+    by_noise = -s * rows.optimism / total**2
+    by_rater = rows.optimism * (0.5 / (s * total) - s / total**2)
     return Disposition(
         predicted=s2 / total * rows.optimism,
         reliability=s2 / total,

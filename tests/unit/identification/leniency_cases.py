@@ -33,8 +33,8 @@ def made_panel(
     office = rng.integers(0, offices, citizens)
     theta = rng.normal(size=citizens)
     per = caseworkers // offices
-    a = rng.normal(0, spread, caseworkers)
-    a = np.sort(a.reshape(offices, per), axis=1).ravel()
+    z = np.sort(rng.normal(size=(offices, per)), axis=1).ravel()
+    first = np.full(citizens, -1)
     own = rng.normal(0, direct, caseworkers) if direct else np.zeros(caseworkers)
     rows = []
     for wave in (1, 2):
@@ -42,8 +42,10 @@ def made_panel(
         score = sorting * theta[who] + np.sqrt(1 - sorting**2) * rng.normal(size=len(who))
         rank = pd.Series(score).rank(pct=True).to_numpy() * per - 1e-9
         j = office[who] * per + rank.astype(int)
-        belief = np.clip(np.round(3 + theta[who] + a[j] + rng.normal(0, 0.5, len(who))), 0, 6)
-        index = effect * a[j] / spread + through * belief + own[j] + 0.5 * theta[who]
+        j = np.where(j == first[who], office[who] * per + (j + 1) % per, j)
+        first[who] = j
+        belief = np.clip(np.round(3 + theta[who] + spread * z[j] + rng.normal(0, 0.5, len(who))), 0, 6)
+        index = effect * z[j] + through * belief + own[j] + 0.5 * theta[who]
         y = index + rng.normal(size=len(who))
         place = rng.integers(0, len(periods), len(who)) if wave == 1 else np.full(len(who), len(periods) - 1)
         rows.append(
