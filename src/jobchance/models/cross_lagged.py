@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import pandas as pd
 
-from jobchance.errors import SpecError
+from jobchance.errors import DesignError, SpecError
 from jobchance.models.cross_lagged_data import Cases, Moments, read_cases
 from jobchance.models.cross_lagged_estimate import Estimate, comparisons, estimate, improper, scaled_chisq
 from jobchance.models.cross_lagged_layout import Choices
@@ -97,7 +97,7 @@ def fit_cross_lagged(
         Columns are absent.
     DesignError
         Too few waves or entities, repeated rows, columns that are not numbers or do not vary, pairs never
-        observed together, entities spread over clusters.
+        observed together, variables that determine each other, entities spread over clusters.
     EstimationError
         No optimum with a positive definite information was found.
 
@@ -154,6 +154,11 @@ def fit_cross_lagged(
 def _fit(cases: Cases, choices: Choices, kind: Vcov, missing: str, *, entity: str) -> Fit:
     """The model of these cases as a `Fit`."""
     best = saturated(cases.patterns)
+    if not best.optimum.converged:
+        raise DesignError(
+            "Means and covariances of the variables are not determined: one variable is a sum of others, or "
+            "too few entities have some of them together. Use fewer waves or other variables."
+        )
     made = estimate(cases, choices, best)
     rows = None if cases.values is None else _rows(made)
     label = _label(cases)

@@ -130,11 +130,13 @@ def case_scores(
 def maximise(structure: Structure, patterns: Patterns, start: Floats, *, max_steps: int = 200) -> Optimum:
     """Newton steps where the log-likelihood bends down, Fisher scoring elsewhere, halved until it rises.
 
-    `converged` means: observed information positive definite and `distance` below 1e-7 standard errors.
+    `converged` means: observed information positive definite and `distance` below 1e-7 standard errors; it
+    is false too where the start has no likelihood.
     """
     theta, value = start, _loglik(structure, patterns, start)
     distance, definite, n_steps = math.inf, False, 0
-    assert math.isfinite(value), "the start has positive definite moments"
+    if not math.isfinite(value):
+        return Optimum(theta, value, np.full((structure.q, structure.q), np.nan), distance, False, 0)
     for n_steps in range(1, max_steps + 1):  # noqa: B007
         g = gradient(structure, patterns, theta)
         step, definite = _direction(structure, patterns, theta, g)
