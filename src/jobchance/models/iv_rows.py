@@ -143,7 +143,7 @@ def read_iv(formula: str, data: pd.DataFrame, *, absorb: Sequence[str], further:
         instruments=design.instruments,
         frame=data,
         keep=keep,
-        endogenous=tuple(term in source.instruments.endogenous for term in design.layout.terms),
+        endogenous=tuple(term in design.instruments.endogenous for term in design.layout.terms),
         factors={name: pd.factorize(c[keep])[0].astype(np.int64) for name, c in codes.items()},
         dropped=dropped,
         n_singletons=int(alone.sum()),

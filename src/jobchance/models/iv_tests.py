@@ -108,7 +108,7 @@ def _overidentification(rows: IvRows, solution: KClass) -> dict[str, float]:
     """Sargan's test, and Hansen's J with the model's own errors."""
     Q, e = rows.space.excluded, solution.residual
     L, m = Q.shape[1], len(rows.endogenous)
-    if L == m:
+    if m == L:
         return {}
     g = Q.T @ e
     sargan = len(e) * float(g @ g) / float(e @ e)
@@ -233,9 +233,9 @@ def _said_of_strength(rows: IvRows, moments: _Moments, statistics: dict[str, flo
     f, critical = statistics.get("effective_f"), statistics.get("effective_f_critical")
     if f is not None and critical is not None and f < critical:
         said.append(
-            f"Weak instruments: the effective first-stage F is {f:.1f}, below {critical:.1f}, so the "
-            "estimate may be biased towards that of least squares by more than a tenth of the worst case. The "
-            "Anderson-Rubin set is valid all the same."
+            f"Weak instruments: effective first-stage F {f:.1f}, below {critical:.1f}. The "
+            "estimate may be biased towards that of least squares by more than a tenth of the worst case. "
+            "The Anderson-Rubin set is valid all the same."
         )
     if not moments.joint:
         said.append(

@@ -6,6 +6,8 @@ covariance of g; c the critical value of g'V^{-1}g.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, stats
@@ -18,8 +20,8 @@ BIAS = 0.10
 def effective_f(first: Floats, V: Floats) -> tuple[float, float]:
     """Effective first-stage F of Montiel Olea & Pflueger, and its critical value at 5 per cent.
 
-    F = g'g / tr V with g = Q'D. Above the critical value the Nagar bias of 2SLS is at most a tenth of the worst
-    case; the value is the simplified one (their section 3.2: Patnaik's approximation with x = 1/tau).
+    F = g'g / tr V with g = Q'D. Above the critical value the Nagar bias of 2SLS is at most a tenth of the
+    worst case; the value is the simplified one (their section 3.2: Patnaik's approximation with x = 1/tau).
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def effective_f(first: Floats, V: Floats) -> tuple[float, float]:
 
 
 def rank_wald(Pi: Floats, V: Floats, scale: Floats) -> float:
-    """Wald statistic of Kleibergen and Paap that Pi (L, m) has rank m - 1; chi-squared with L - m + 1 degrees.
+    """Wald statistic of Kleibergen and Paap that Pi (L, m) has rank m - 1; chi-squared, df = L - m + 1.
 
     Parameters
     ----------
@@ -108,11 +110,9 @@ def anderson_rubin_set(g_y: Floats, g_d: Floats, V: Floats, c: float) -> list[tu
     V, g_y, g_d = V / size**2, g_y / size, g_d / size
     points = _roots(g_y, g_d, V, c)
     edges = np.concatenate([[-np.inf], points, [np.inf]])
-    inside = [
-        anderson_rubin(_between(a, b), g_y, g_d, V) <= c for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    inside = [anderson_rubin(_between(*ends), g_y, g_d, V) <= c for ends in pairwise(edges)]
     parts: list[tuple[float, float]] = []
-    for low, high, member in zip(edges, edges[1:], inside, strict=False):
+    for (low, high), member in zip(pairwise(edges), inside, strict=True):
         if member and parts and parts[-1][1] == low * unit:
             parts[-1] = (parts[-1][0], float(high * unit))
         elif member:

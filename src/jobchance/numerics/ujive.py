@@ -5,9 +5,9 @@ blocks, one for each unit that is left out: D_W of M_W, D_X of M_X, D_I of I - H
 constructed instrument, b = z'y / z'd.
 
 OLS A = M_W; TSLS A = H_X - H_W; JIVE1 A = M_W (I - D_X^{-1} M_X) and JIVE2 A = M_W (H_X - diag H_X) of
-Angrist, Imbens & Krueger (1999), J. Appl. Econom. 14, 57-67; IJIVE A = M_W (M_W - D_I^{-1} M_X) of Ackerberg &
-Devereux (2009), Rev. Econ. Stat. 91, 351-362; UJIVE of Kolesar (2013) A = D_W^{-1} M_W - D_X^{-1} M_X; UJIVE
-weighted by D_W: A = M_W - D_W D_X^{-1} M_X.
+Angrist, Imbens & Krueger (1999), J. Appl. Econom. 14, 57-67; IJIVE A = M_W (M_W - D_I^{-1} M_X) of
+Ackerberg & Devereux (2009), Rev. Econ. Stat. 91, 351-362; UJIVE of Kolesar (2013) A = D_W^{-1} M_W -
+D_X^{-1} M_X; UJIVE weighted by D_W: A = M_W - D_W D_X^{-1} M_X.
 """
 
 from __future__ import annotations
