@@ -25,7 +25,7 @@ LagRange = tuple[int, int | None]
 
 @dataclass(frozen=True, eq=False)
 class Instruments:
-    """Z (rows, L) sparse, the group of every column, such as `"lags of belief"`, and how many were left out."""
+    """Z (rows, L) sparse, the group of every column (`"lags of belief"`), and how many were left out."""
 
     Z: sparse.csr_matrix
     groups: NDArray[np.str_]
@@ -98,12 +98,10 @@ def build_instruments(
     own, labels = _own_columns(levels, made, columns, set(ranges))
     Z, groups = [sparse.csr_matrix(own)], labels
     for name, (first, last) in ranges.items():
+        grid = levels.grids[name]
         for group, block in (
-            (f"lags of {name}", _level_lags(levels.grids[name], made, first, last, collapse)),
-            (
-                f"differences of {name} (level)",
-                _lagged_differences(levels.grids[name], made, first, collapse),
-            ),
+            (f"lags of {name}", _level_lags(grid, made, first, last, collapse)),
+            (f"differences of {name} (level)", _lagged_differences(grid, made, first, collapse)),
         ):
             Z.append(block)
             groups += [group] * block.shape[1]
@@ -114,7 +112,7 @@ def build_instruments(
 
 
 def _independent(Z: sparse.csr_matrix) -> Codes:
-    """Columns that do not depend on columns before them; looked for only where the cross-product is singular."""
+    """Columns that do not depend on columns before them; looked for where the cross-product is singular."""
     cross = (Z.T @ Z).toarray()
     size = np.sqrt(np.diag(cross))
     values = np.linalg.eigvalsh(cross / np.outer(size, size))

@@ -117,6 +117,7 @@ class Assembly:
             "small sample": "no factor; normal and chi-square distributions (plm; xtabond2 without small)",
             "degrees of freedom": "instruments less coefficients; instruments that are zero or that others "
             "determine are left out (plm counts them)",
+            "absent instruments": "0, so where a variable has its origin counts (plm, xtabond2)",
             "serial correlation": "m statistics use differenced residuals and the covariance of this fit",
             "error variance": "one-step residuals of the transformed rows, rows - coefficients"
             + ("" if self.transformation == "orthogonal_deviations" else ", halved"),
