@@ -21,7 +21,7 @@ UNITS = (
     "pp, sd between caseworkers",
     "pp of activity per step of the answer",
 )
-POPULATIONS = ("relationships", "all_rows", "switchers", "two_raters", "waves")
+POPULATIONS = ("relationships", "first_rows", "all_rows", "switchers", "two_raters", "waves")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +150,16 @@ def counts(rows: pd.DataFrame) -> dict[str, int]:
         "n_citizens": int(rows["citizen_id"].nunique()),
         "n_rows": len(rows),
         "n_caseworkers": int(rows["caseworker_id"].nunique()),
+    }
+
+
+def counts_of(fit: Fit) -> dict[str, int]:
+    """The same from what a fit says of its sample, where its rows are not one per measurement."""
+    groups = fit.sample.groups
+    return {
+        "n_citizens": groups.get("citizen_id", 0),
+        "n_rows": fit.nobs,
+        "n_caseworkers": groups.get("caseworker_id", 0),
     }
 
 
