@@ -6,17 +6,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import SpecError
 from jobchance.identification import value_added_checks as checks
 from jobchance.identification.cards import checks_frame
-from jobchance.identification.leniency_regression import CellRegression
 from jobchance.identification.thresholds import Thresholds
 from jobchance.identification.value_added_effects import (
     PP,
     Effects,
+    Forecast,
     Spread,
     estimate_effects,
     estimate_spread,
@@ -144,7 +143,7 @@ def value_added(
     )
     spread = estimate_spread(data, level=level, permutations=permutations, seed=seed)
     effects = estimate_effects(data, spread.variance)
-    ahead = forecast(data, spread.variance)
+    ahead = forecast(data, spread)
     across = halves(data, spread)
     spec = {"cells": [cells] if isinstance(cells, str) else list(cells), "rows": rows, "seed": seed}
     return Fit(
@@ -209,7 +208,7 @@ def _statistics(
     data: ValueAddedRows,
     spread: Spread,
     effects: Effects,
-    ahead: CellRegression | None,
+    ahead: Forecast | None,
     across: tuple[float, float, float],
 ) -> dict[str, float]:
     """Numbers beside the variance; those that could not be computed are left out."""
@@ -226,13 +225,12 @@ def _statistics(
     }
     if spread.variance > 0 and np.isfinite(across[0]):
         made["split_half_ratio"] = across[0] / spread.variance
-    if ahead is not None and ahead.std_error > 0:
-        t = (float(ahead.beta[0]) - 1) / ahead.std_error
+    if ahead is not None:
         made |= {
-            "forecast_slope": float(ahead.beta[0]),
+            "forecast_slope": ahead.slope,
             "forecast_se": ahead.std_error,
-            "forecast_p": float(2 * stats.t.sf(abs(t), ahead.df)),
-            "n_movers": float(len(ahead.y)),
+            "forecast_p": ahead.p_value,
+            "n_movers": float(ahead.n_movers),
         }
     return made
 

@@ -7,9 +7,8 @@ from scipy import stats
 
 from jobchance.identification.cards import Assumption, judge_p
 from jobchance.identification.leniency_checks import CHANCE_RULES
-from jobchance.identification.leniency_regression import CellRegression
 from jobchance.identification.thresholds import Thresholds
-from jobchance.identification.value_added_effects import Spread
+from jobchance.identification.value_added_effects import Forecast, Spread
 from jobchance.identification.value_added_rows import ValueAddedRows
 from jobchance.numerics.demean import demean
 from jobchance.numerics.leave_out_tests import leftover_test
@@ -42,18 +41,26 @@ def balance(rows: ValueAddedRows, thresholds: Thresholds) -> Assumption:
     return Assumption(name, judge_p(p, thresholds), test, statistic=found.statistic, df=found.df, p_value=p)
 
 
-def unbiased(made: CellRegression | None, thresholds: Thresholds) -> Assumption:
-    """Slope 1 of the outcomes of citizens with a new caseworker on that caseworker's shrunken effect."""
+def unbiased(made: Forecast | None, thresholds: Thresholds) -> Assumption:
+    """Slope 1 of the outcomes of citizens with a new caseworker on that caseworker's shrunken effect.
+
+    Untested where the interval holds both 0 and 1: the effects may be noise as well as perfect forecasts.
+    """
     name, test = "forecast_unbiased", "slope_one_on_movers"
-    if made is None or not made.std_error > 0:
+    if made is None:
         return Assumption(name, "untested", test, threshold=1.0)
-    slope = float(made.beta[0])
-    t = (slope - 1) / made.std_error
-    p = float(2 * stats.t.sf(abs(t), made.df))
-    # An interval that holds both 0 and 1 tests nothing: the effects may be noise or forecast perfectly.
     reach = float(stats.t.ppf(0.975, made.df)) * made.std_error
-    status = "untested" if abs(slope) < reach and abs(slope - 1) < reach else judge_p(p, thresholds)
-    return Assumption(name, status, test, statistic=t, df=made.df, p_value=p, value=slope, threshold=1.0)
+    open_ = abs(made.slope) < reach and abs(made.slope - 1) < reach
+    return Assumption(
+        name,
+        "untested" if open_ else judge_p(made.p_value, thresholds),
+        test,
+        statistic=made.statistic,
+        df=made.df,
+        p_value=made.p_value,
+        value=made.slope,
+        threshold=1.0,
+    )
 
 
 def stable(across: float, gap: float, se: float, spread: Spread, thresholds: Thresholds) -> Assumption:

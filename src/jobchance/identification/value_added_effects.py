@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from jobchance.identification.leniency_regression import CellRegression, default_vcov, regress_within
+from jobchance.identification.leniency_regression import default_vcov, regress_within
 from jobchance.identification.leniency_tables import dense
 from jobchance.identification.value_added_rows import CASEWORKER, CITIZEN, ValueAddedRows
 from jobchance.numerics.empirical_bayes import (
@@ -44,6 +45,26 @@ class Effects:
     s2: Floats
     shrunken: Floats
     sd: Floats
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Slope of the outcomes of citizens with a new caseworker on that caseworker's shrunken effect."""
+
+    slope: float
+    std_error: float
+    df: float
+    n_movers: int
+
+    @property
+    def statistic(self) -> float:
+        """Distance from slope 1 in standard errors."""
+        return (self.slope - 1) / self.std_error
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, against slope 1."""
+        return float(2 * stats.t.sf(abs(self.statistic), self.df))
 
 
 def estimate_spread(rows: ValueAddedRows, *, level: float, permutations: int, seed: int) -> Spread:
@@ -138,54 +159,92 @@ def row_deviations(rows: ValueAddedRows) -> tuple[Floats, Floats]:
 def halves(rows: ValueAddedRows, spread: Spread) -> tuple[float, float, float]:
     """Covariance of a caseworker's earlier and later citizens, its distance from the variance, and its se.
 
-    Each caseworker's rows are cut at their median date (or wave); caseworkers with rows on one side only
-    drop out. The standard error is the jackknife's over caseworkers.
+    Each caseworker's rows are cut at their median date (or wave). Only pairs of different cells count: rows
+    of one cell are compared with the same others, whose noise they share. The standard error is the
+    jackknife's over caseworkers.
     """
     deviation, _ = row_deviations(rows)
     when = rows.frame["date" if "date" in rows.frame.columns else "wave"].rank(method="first").to_numpy()
     rank = pd.Series(when).groupby(rows.caseworker).rank().to_numpy()
     late = rank > (rows.cases[rows.caseworker] + 1) / 2
     J = len(rows.cases)
-    S = [np.bincount(rows.caseworker[part], weights=deviation[part], minlength=J) for part in (late, ~late)]
-    n = [np.bincount(rows.caseworker[part], minlength=J) for part in (late, ~late)]
-    pairs = n[0] * n[1]
+    group = dense(rows.caseworker * (int(rows.cell.max()) + 1) + rows.cell)
+    owner = np.zeros(int(group.max()) + 1, dtype=np.int64)
+    owner[group] = rows.caseworker
+
+    def products(values: Floats) -> Floats:
+        """Sum over pairs of a late and an early row of one caseworker in different cells, (J,)."""
+        both = [np.bincount(group, weights=np.where(part, values, 0.0)) for part in (late, ~late)]
+        whole = [np.bincount(owner, weights=part, minlength=J) for part in both]
+        out: Floats = (
+            whole[0] * whole[1] - np.bincount(owner, weights=both[0] * both[1], minlength=J)
+        ).astype(np.float64)
+        return out
+
+    made, pairs = products(deviation), products(np.ones(len(deviation)))
     if pairs.sum() == 0:
         return float("nan"), float("nan"), float("nan")
-    across = float((S[0] * S[1]).sum() / pairs.sum())
-    moves = (S[0] * S[1] - across * pairs) / pairs.sum() - spread.influence
+    across = float(made.sum() / pairs.sum())
+    moves = (made - across * pairs) / pairs.sum() - spread.influence
     return across, across - spread.variance, float(np.sqrt(J / (J - 1) * moves @ moves))
 
 
-def forecast(rows: ValueAddedRows, variance: float) -> CellRegression | None:
+def forecast(rows: ValueAddedRows, spread: Spread) -> Forecast | None:
     """Outcome of citizens with a new caseworker on the shrunken effect of that caseworker, within cells.
 
     The effect leaves out all rows of the citizen; covariates stay out of the regression, since random
-    allocation keeps them from going with the effect. None where no effect varies.
+    allocation keeps them from going with the effect. The standard error adds that of the variance v that
+    shrinks: the slope goes with 1/w, so by (1 - w) / v times the error of v. None where no effect varies.
     """
+    variance = spread.variance
     later = rows.later[rows.later[CASEWORKER].isin(rows.levels)]
     if variance <= 0 or later.empty:
         return None
-    total, n, load = _deviations(rows)
-    deviation, _ = row_deviations(rows)
     at = pd.Index(rows.levels).get_indexer(pd.Index(later[CASEWORKER]))
-    own = (
-        pd.DataFrame({CITIZEN: rows.frame[CITIZEN].to_numpy(), CASEWORKER: rows.caseworker, "d": deviation})
-        .groupby([CITIZEN, CASEWORKER])["d"]
-        .agg(["sum", "size"])
-        .reindex(pd.MultiIndex.from_arrays([later[CITIZEN], at]))
-        .fillna(0.0)
-        .to_numpy()
-    )
-    left = n[at] - own[:, 1]
+    d, left, load = _without_citizen(rows, later[CITIZEN], at.astype(np.int64))
     use = left > 0
-    d = (total[at] - own[:, 0])[use] / left[use]
-    s2 = rows.spread_in_cells * (1 / left[use] + load[at][use] / n[at][use] ** 2)
-    effect, _ = shrink(d, s2, variance)
+    s2 = rows.spread_in_cells * (1 / left[use] + load[use])
+    effect, _ = shrink(d[use], s2, variance)
     part = later[use]
-    return regress_within(
+    made = regress_within(
         part["outcome"].to_numpy(dtype=float),
         effect[:, None],
         cell=dense(part["cell"].to_numpy()),
         frame=part,
         vcov=default_vcov(part),
     )
+    if made is None or not made.std_error > 0:
+        return None
+    slope = float(made.beta[0])
+    through = slope * float(np.mean(s2 / (variance + s2))) / variance * spread.std_error
+    return Forecast(slope, float(np.hypot(made.std_error, through)), made.df, len(part))
+
+
+def _without_citizen(rows: ValueAddedRows, citizens: pd.Series, at: Codes) -> tuple[Floats, Floats, Floats]:
+    """Mean deviation of caseworkers `at`, each without the rows of one citizen, its rows, the others' load.
+
+    The citizen leaves the comparison too: a low outcome with another caseworker of the cell would make this
+    caseworker look good, and the citizen's later outcome would then go against the forecast.
+    """
+    total, n, load = _deviations(rows)
+    deviation, others = row_deviations(rows)
+    table = pd.DataFrame(
+        {CITIZEN: rows.frame[CITIZEN].to_numpy(), "by": rows.caseworker, "cell": rows.cell}
+        | {"net": rows.net, "d": deviation, "N": others, "level": rows.net - deviation}
+    )
+    compared = table.groupby(["by", "cell"]).agg(
+        n=("net", "size"), N=("N", "first"), level=("level", "first")
+    )
+    wanted = pd.DataFrame({CITIZEN: citizens.to_numpy(), "at": at, "row": np.arange(len(at))})
+    own = wanted.merge(table[[CITIZEN, "by", "cell", "net", "d"]], on=CITIZEN)
+    same = own[own["by"] == own["at"]]
+    gone = same.groupby("row")["d"].agg(["sum", "size"]).reindex(wanted["row"], fill_value=0.0).to_numpy()
+    elsewhere = own[own["by"] != own["at"]].groupby(["row", "at", "cell"])["net"].agg(["sum", "size"])
+    pairs = elsewhere.reset_index().merge(compared, left_on=["at", "cell"], right_index=True)
+    shift = pairs["n"] * (pairs["sum"] - pairs["size"] * pairs["level"]) / (pairs["N"] - pairs["size"])
+    usable = pairs["N"] > pairs["size"]
+    moved = np.bincount(pairs["row"][usable], weights=shift[usable], minlength=len(at))
+    left = n[at] - gone[:, 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d = (total[at] - gone[:, 0] + moved * left / n[at]) / left
+    return d, left, load[at] / n[at] ** 2
