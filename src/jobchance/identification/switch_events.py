@@ -138,11 +138,11 @@ def lead_tests(stacks: Stacks, window: tuple[int, int], vcov: Vcov) -> pd.DataFr
     changed = early.rows["group"].notna() & (early.rows["event_time"] < BASE)
     records = []
     for outcome in repeated_measures(early.rows):
-        try:
-            fit = fit_events(early, outcome, (window[0], BASE), vcov)
-            found = wald(fit, fit.terms)
-        except DesignError:
-            found = Joint()
+        found = Joint()
+        if changed.any():
+            with suppress(DesignError):
+                fit = fit_events(early, outcome, (window[0], BASE), vcov)
+                found = wald(fit, fit.terms)
         size = int(early.rows.loc[changed, "unit"].nunique())
         records.append({"outcome": outcome} | joint_line(found) | {"n_shifts": size})
     return pd.DataFrame(records)
