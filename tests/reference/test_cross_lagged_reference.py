@@ -9,7 +9,7 @@ import pytest
 from cases import Case
 
 from jobchance.models.cross_lagged import fit_cross_lagged
-from jobchance.models.cross_lagged_data import Moments
+from jobchance.models.cross_lagged_moments import Moments
 from jobchance.results.vcov import Cluster, Robust
 
 FOLDER = Path(__file__).parent / "sem"

@@ -13,8 +13,8 @@ from jobchance.errors import IdentificationError, SpecError
 from jobchance.identification.cards import Assumption, checks_frame, judge_p
 from jobchance.identification.thresholds import Thresholds
 from jobchance.models.cross_lagged import fit_cross_lagged
-from jobchance.models.cross_lagged_data import usable_waves
 from jobchance.models.cross_lagged_standardised import LEVEL, MEAN
+from jobchance.models.cross_lagged_window import usable_waves
 from jobchance.options import check_option
 from jobchance.panel.model import AnalysisPanel
 from jobchance.results.fit import Fit

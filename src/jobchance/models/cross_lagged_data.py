@@ -1,4 +1,4 @@
-"""What a cross-lagged model reads: one row per entity and wave, one row per entity, or published moments."""
+"""Entities that a cross-lagged model rests on, from long or wide data or from published moments."""
 
 from __future__ import annotations
 
@@ -10,84 +10,10 @@ import pandas as pd
 
 from jobchance.errors import DesignError, FormulaError, SpecError
 from jobchance.models.cross_lagged_layout import Names, free_of_waves
-from jobchance.numerics.sem_patterns import Codes, Patterns, from_cases, from_moments
-from jobchance.options import check_option
+from jobchance.models.cross_lagged_moments import Moments
+from jobchance.models.cross_lagged_window import choose_waves, uneven
+from jobchance.numerics.sem_patterns import Codes, Patterns, from_cases
 from jobchance.results.parts import Floats
-
-N_WAVES = 5
-"""Waves that are used where the caller names none: further ones rest on few who are still observed."""
-ENOUGH, ENOUGH_SHARE = 50, 0.1
-"""A wave is used while this many entities, or this share if fewer, have both variables in it and before."""
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Means and covariance of variables in a wide layout, where rows of persons are not at hand.
-
-    Parameters
-    ----------
-    covariance : DataFrame (p, p)
-        Covariance matrix with the variables as columns; rows in the same order.
-    means : Series, mapping or DataFrame of one row
-        Mean by variable.
-    n : int
-        Entities.
-    divisor : {"n", "n-1"}
-        What the covariance was divided by.
-
-    Raises
-    ------
-    SpecError
-        The covariance is not square, symmetric and positive definite, a mean is absent, `n` is too small or
-        `divisor` is neither; all are listed.
-
-    Examples
-    --------
-    >>> cov = pd.DataFrame([[1.0, 0.5], [0.5, 1.0]], columns=["x1", "x2"])
-    >>> Moments(cov, {"x1": 0.0, "x2": 0.0}, n=100).names
-    ('x1', 'x2')
-    """
-
-    covariance: pd.DataFrame
-    means: pd.Series | pd.DataFrame | Mapping[str, float]
-    n: int
-    divisor: str = "n"
-
-    def __post_init__(self) -> None:
-        check_option("divisor", self.divisor, ("n", "n-1"))
-        S, p = self.covariance.to_numpy(dtype=float), self.covariance.shape[1]
-        absent = [name for name in self.names if name not in self._mean_by_name()]
-        problems = [f"no mean of {', '.join(absent)}"] if absent else []
-        if S.shape != (p, p):
-            problems.append(f"the covariance has {len(S)} rows and {p} columns")
-        elif not np.allclose(S, S.T, rtol=1e-6, atol=1e-8 * float(np.abs(S).max())):
-            problems.append("the covariance is not symmetric")
-        elif not np.isfinite(S).all() or np.linalg.eigvalsh(S)[0] <= 0:
-            problems.append("the covariance is not positive definite")
-        if self.n <= p:
-            problems.append(f"n={self.n} does not exceed the {p} variables")
-        if problems:
-            raise SpecError("Moments cannot be used: " + "; ".join(problems) + ".")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Variables in the order of the covariance."""
-        return tuple(str(name) for name in self.covariance.columns)
-
-    def __repr__(self) -> str:
-        return f"Moments({len(self.names)} variables, n={self.n})"
-
-    def of(self, names: Sequence[str]) -> Patterns:
-        """These variables as one complete pattern, covariance with divisor n."""
-        at = [self.names.index(name) for name in names]
-        factor = (self.n - 1) / self.n if self.divisor == "n-1" else 1.0
-        S = self.covariance.to_numpy(dtype=float)[np.ix_(at, at)] * factor
-        means = self._mean_by_name()
-        return from_moments((S + S.T) / 2, np.array([means[name] for name in names]), self.n)
-
-    def _mean_by_name(self) -> dict[str, float]:
-        means = self.means.iloc[0] if isinstance(self.means, pd.DataFrame) else self.means
-        return {str(name): float(value) for name, value in means.items()}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,7 +106,7 @@ def _long(
             f"{shared} of {len(rows)} rows share {entity} and {time} with another row; one row for each is "
             "needed."
         )
-    window = _window(rows, entity, time, waves, least_waves)
+    window = choose_waves(rows, entity=entity, time=time, waves=waves, least=least_waves)
     inside = rows[time].isin(window)
     dropped[f"{time} outside the window"] = int((~inside).sum())
     rows = rows[inside]
@@ -189,7 +115,7 @@ def _long(
     labels = [_label(wave) for wave in window]
     names = Names(tuple(f"{x}{w}" for w in labels), tuple(f"{y}{w}" for w in labels), x, y)
     made = _cases(names, frame, values, listwise=listwise, clusters=clusters, dropped=dropped)
-    return made if not _uneven(window) else _with_remark(made, time)
+    return made if not uneven(window) else _with_remark(made, time)
 
 
 def _wide(
@@ -202,50 +128,6 @@ def _wide(
     who = entities.get_indexer(pd.Index(rows[entity]))
     values[who, when], values[who, T + when] = rows["__x"], rows["__y"]
     return values
-
-
-def _window(
-    rows: pd.DataFrame, entity: str, time: str, waves: Sequence[Hashable] | None, least: int
-) -> list[Hashable]:
-    """The waves asked for, or the first ones with enough entities."""
-    found = sorted(rows[time].unique().tolist())
-    if waves is not None:
-        absent = [str(wave) for wave in waves if wave not in found]
-        if absent or len(set(waves)) < max(least, len(waves)):
-            raise DesignError(
-                f"waves must name at least {least} different values of {time}; given {len(set(waves))}, of "
-                f"which {len(absent)} do not occur."
-            )
-        return sorted(waves, key=found.index)
-    rows = rows.loc[rows[["__x", "__y"]].notna().all(axis=1), [entity, time]]
-    window, enough = _first_waves(rows, entity, time, found)
-    if len(window) < least:
-        raise DesignError(
-            f"The model needs {least} waves of {time} in a row with both variables for at least {enough} "
-            f"entities who had them the wave before; {len(window)} of {len(found)} waves qualify."
-        )
-    return window
-
-
-def usable_waves(data: pd.DataFrame, *, x: str, y: str, entity: str, time: str) -> list[Hashable]:
-    """The waves of long data that `fit_cross_lagged` uses where the caller names none."""
-    full = data.loc[data[[entity, time, x, y]].notna().all(axis=1), [entity, time]]
-    return _first_waves(full, entity, time, sorted(full[time].unique().tolist()))[0]
-
-
-def _first_waves(
-    full: pd.DataFrame, entity: str, time: str, found: Sequence[Hashable]
-) -> tuple[list[Hashable], int]:
-    """Waves in a row, at most 5, that enough entities have completely after the wave before; that number."""
-    enough = max(2, min(ENOUGH, int(np.ceil(ENOUGH_SHARE * full[entity].nunique()))))
-    window: list[Hashable] = []
-    before: set[Hashable] = set(full[entity])
-    for wave in found[:N_WAVES]:
-        now = set(full.loc[full[time] == wave, entity])
-        if len(now & before) < enough:
-            break
-        window, before = [*window, wave], now
-    return window, enough
 
 
 def _cases(
@@ -364,20 +246,13 @@ def _binary(names: Names, values: Floats) -> tuple[str, ...]:
     return (
         f"{' and '.join(two)}: two values, treated linearly. Coefficients are differences in shares; the "
         "variance then depends on the level, so standard errors and likelihood ratios from the model are "
-        "approximate: use Robust().",
+        "approximate; Robust() and the scaled ratios allow for it.",
     )
 
 
 def _label(wave: Hashable) -> str:
     """A wave as the end of a variable's name: 1.0 is 1."""
     return str(int(wave)) if isinstance(wave, float) and wave.is_integer() else str(wave)
-
-
-def _uneven(window: Sequence[Hashable]) -> bool:
-    """Whether numeric waves have unequal steps."""
-    if not all(isinstance(wave, int | float) for wave in window):
-        return False
-    return len(np.unique(np.diff(np.array(window, dtype=float)))) > 1
 
 
 def _with_remark(cases: Cases, time: str) -> Cases:

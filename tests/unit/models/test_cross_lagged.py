@@ -9,7 +9,8 @@ import pytest
 from jobchance.errors import DesignError, EstimationError, FormulaError, SpecError
 from jobchance.models import cross_lagged_estimate
 from jobchance.models.cross_lagged import fit_cross_lagged
-from jobchance.models.cross_lagged_data import Moments, usable_waves
+from jobchance.models.cross_lagged_moments import Moments
+from jobchance.models.cross_lagged_window import usable_waves
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Cluster, Robust
 
@@ -173,6 +174,8 @@ def test_window():
     assert len(fit_long(long, waves=[1, 2, 3]).spec["x"]) == 3
     sparse = long[(long["t"] < 5) | (long["i"] < 10)]
     assert usable_waves(sparse, x="x", y="y", entity="i", time="t") == [1, 2, 3, 4]
+    late = long[(long["t"] > 1) | (long["i"] < 10)]
+    assert usable_waves(late, x="x", y="y", entity="i", time="t") == [2, 3, 4, 5, 6]
     uneven = fit_long(long, waves=[1, 2, 4])
     assert any("unequal steps" in note for note in uneven.notes)
     with pytest.raises(DesignError, match="2 of 2 waves"):
