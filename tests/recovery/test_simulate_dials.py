@@ -32,8 +32,15 @@ def large():
 def test_zero_dials_are_exactly_zero_effects():
     effects = simulate_study(seed=3, belief_effect=0, optimism_effect=0, shift_effect=0).truth["effects"]
     assert effects.pop("base_rate") > 0.04
-    assert len(effects) == 8
-    assert set(effects.values()) == {0.0}
+    # what nobody's dial makes: the gradient, what caseworkers do apart from belief, how answers follow
+    # dispositions, activities after answers
+    rest = {"gradient_low", "gradient_high", "belief_to_action", "belief_to_action_pp", "action_share"}
+    rest |= {name for name in effects if name.startswith("caseworker_sd") or name.endswith("_steps")}
+    rest -= {"action_to_belief_steps"}
+    zeros = {name: value for name, value in effects.items() if name not in rest}
+    assert len(zeros) == 28
+    assert set(zeros.values()) == {0.0}
+    assert all(effects[name] > 0 for name in rest)
 
 
 def test_without_effects_the_gradient_is_still_steep(nothing):

@@ -38,8 +38,8 @@ def true_effects(world: World, segments: Segments, history: History) -> dict[str
         caseworker. `optimism_slope_pp`: raised by a half less lowered by a half, which is what a linear
         regression on disposition estimates. `optimism_sd_steps`, `optimism_slope_steps`: how many steps the
         answer at the measurement moves by the same. `relationship_optimism_...` and `mover_...` are the same
-        four, averaged over each citizen's first measurement with each caseworker, and over the first one
-        with each caseworker after the first.
+        four, averaged over each citizen's first measurement with each caseworker, and over those with
+        another caseworker than at the citizen's measurement before.
 
         `leniency_step_pp`: `optimism_sd_pp / optimism_sd_steps`, what using dispositions as an instrument
         for the answer identifies: an effect of the answer only where dispositions act through the answer

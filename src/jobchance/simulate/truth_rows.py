@@ -47,16 +47,13 @@ def truth_rows(world: World, history: History) -> TruthRows:
 
 
 def first_meetings(world: World, rows: TruthRows) -> tuple[Bools, Bools]:
-    """Rows that are a citizen's first with a caseworker, and those first with a caseworker after a shift.
-
-    A caseworker who comes back is met before, but is a new caseworker after the one in between.
-    """
+    """Rows that are a citizen's first with a caseworker, and rows with another one than the row before."""
     rater = world.tenures.caseworker[rows.tenure]
     met = np.zeros(rows.citizen.size, dtype=bool)
     met[np.unique(rows.citizen * world.caseworkers.alpha.size + rater, return_index=True)[1]] = True
     new = np.zeros(rows.citizen.size, dtype=bool)
-    new[np.unique(rows.tenure, return_index=True)[1]] = True
-    return met, new & (world.tenures.number[rows.tenure] > 0)
+    new[1:] = (rows.citizen[1:] == rows.citizen[:-1]) & (rater[1:] != rater[:-1])
+    return met, new
 
 
 def _next_start(world: World, tenure: Ints) -> Ints:
