@@ -96,7 +96,7 @@ def test_tests_keep_their_level_and_see_what_is_wrong():
     right = replicate(150, 4, one, n=400).mean()
     assert right["m2"] < 0.11
     assert right["hansen"] < 0.11
-    wrong = replicate(40, 5, one, n=400, moving_average=0.6).mean()
+    wrong = replicate(40, 5, one, n=1500, moving_average=0.6).mean()
     assert wrong["m2"] > 0.8
     assert wrong["hansen"] > 0.5
 

@@ -93,6 +93,8 @@ def _periods(values: pd.Series, time: str) -> tuple[Codes, tuple[str, ...], bool
     """Periods from 0, their texts, and whether gaps are known: only whole numbers can be missing between."""
     if not len(values):
         return np.zeros(0, dtype=np.int64), (), True
+    if values.dtype == object and pd.api.types.infer_dtype(values) in ("integer", "floating"):
+        values = values.astype(float)
     if pd.api.types.is_numeric_dtype(values.dtype):
         numbers = values.to_numpy(dtype=float)
         if not np.isfinite(numbers).all() or (numbers != np.round(numbers)).any():

@@ -160,7 +160,8 @@ def add_lags(formula: LagFormula, data: pd.DataFrame, calendar: Calendar) -> pd.
     columns = {}
     for term in formula.terms:
         at = calendar.rows_before(term.lag)
-        if isinstance(term.node, Name):
+        # The outcome is a number even where its column is true/false; other columns keep their kind.
+        if isinstance(term.node, Name) and term.node != formula.outcome:
             columns[term.column] = (
                 data[term.node.name].reset_index(drop=True).reindex(at).set_axis(data.index)
             )
@@ -188,6 +189,8 @@ def instrumented(names: Sequence[str], *, argument: str) -> dict[str, Node]:
         raise SpecError(f'{argument} takes several variables: {argument}=("{names}",).')
     nodes: dict[str, Node] = {}
     for name in names:
+        if isinstance(name, str) and name.replace(" ", "").startswith("lag("):
+            raise SpecError(f"{argument} names variables without lag(); all their lags are meant.")
         node = parse_sides(f"~ {name}")[1] if isinstance(name, str) else None
         if not isinstance(node, Name | Call) or (
             isinstance(node, Call) and node.function not in ("log", "I")

@@ -126,7 +126,7 @@ def one_step(problem: Moments, S: Floats, keep: NDArray[np.bool_] | None = None)
     if unidentified:
         raise EstimationError(
             "The instruments do not tell the coefficients apart: Z'X has less than full rank. "
-            "Use more lags as instruments, or fewer covariates."
+            "Use more lags as instruments or fewer covariates, or take large constants off the variables."
         )
     beta = B @ (ZX.T @ (A @ Zy))
     return Step(beta, B, A, problem.y - problem.X @ beta, singular)

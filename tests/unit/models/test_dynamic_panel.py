@@ -92,6 +92,16 @@ class TestCalendar:
         np.testing.assert_allclose(a.params["lag(x, 1)"], b.params["x_before"], rtol=1e-10)
         np.testing.assert_allclose(a.std_errors["lag(x, 1)"], b.std_errors["x_before"], rtol=1e-10)
 
+    def test_whole_numbers_as_objects_keep_their_gaps(self, data):
+        gone = data[~((data["i"] < 40) & (data["t"] == 4))]
+        assert fit(gone.assign(t=gone["t"].astype(object))).nobs == fit(gone).nobs
+
+    def test_a_true_or_false_outcome(self, data):
+        a = fit(data.assign(y=data["y"] > 0))
+        b = fit(data.assign(y=(data["y"] > 0).astype(float)))
+        assert a.terms == b.terms
+        np.testing.assert_allclose(a.estimates, b.estimates, rtol=1e-12)
+
     def test_lag_of_a_category(self, data):
         made = fit(data, "y ~ x + lag(area)")
         assert {"lag(area, 1)[south]", "lag(area, 1)[west]"} <= set(made.terms)
@@ -167,6 +177,7 @@ class TestOptions:
             {"predetermined": ("C(x)",)},
             {"predetermined": ("x",), "endogenous": ("x",)},
             {"endogenous": ("y",)},
+            {"endogenous": ("lag(x)",)},
         ],
     )
     def test_unknown_options_are_refused(self, data, options):
