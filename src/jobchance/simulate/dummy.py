@@ -50,7 +50,7 @@ def dummy_tables(*, n_citizens: int, seed: int) -> dict[str, pd.DataFrame]:
     Examples
     --------
     >>> sorted(dummy_tables(n_citizens=2, seed=1))[:3]
-    ['assignment', 'caseworker', 'citizen']
+    ['activity', 'assignment', 'caseworker']
     """
     if n_citizens < 1:
         raise ValueError("n_citizens must be at least 1")

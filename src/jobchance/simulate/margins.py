@@ -22,7 +22,7 @@ _Lines = Iterator[tuple[str, str, float, str]]
 
 
 def published_margins(study: Study) -> pd.DataFrame:
-    """Compute the published margins of a study with the ten tables of the simulated one.
+    """Compute the published margins of a simulated study, or of any with the same tables.
 
     Rows are caseworker forms with an answer to `belief_job`. The outcome is at least one day in job (or in
     job or education) in the 52 weeks from the first Monday after the measurement; a window that is not
