@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobchance.identification.direction import which_leads
 from jobchance.models.cross_lagged import fit_cross_lagged
+from jobchance.panel.build import build_panel
 from jobchance.results.vcov import Robust
+from jobchance.simulate.bip import simulate_study
 
 B = np.array([[0.30, 0.00], [0.20, 0.25]])
 TERMS = ["x~x", "x~y", "y~x", "y~y"]
@@ -112,3 +115,15 @@ def test_direction_is_told_for_an_action_of_two_values():
         wins.append(fit.statistics["cross_lag_difference"] > 2 * fit.statistics["cross_lag_difference_se"])
         assert any("two values" in note for note in fit.notes)
     assert np.mean(wins) >= 0.8
+
+
+def test_no_direction_is_found_where_the_simulator_has_none():
+    """Five studies without either influence: the plain model finds one, the random intercepts do not."""
+    z = []
+    for seed in range(20, 25):
+        study = simulate_study(seed=seed, belief_action=0.0, action_feedback=0.0)
+        table = which_leads(build_panel(study)).diagnostics["directions"].set_index(["model", "direction"])
+        z.append(table["standardised"] / table["standardised_se"])
+    pooled = sum(z) / np.sqrt(len(z))
+    assert np.abs(pooled["RI-CLPM"]).max() < 3
+    assert pooled["CLPM"]["belief_to_action"] > 4

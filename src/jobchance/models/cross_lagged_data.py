@@ -251,7 +251,9 @@ def _binary(names: Names, values: Floats) -> tuple[str, ...]:
 
 
 def _label(wave: Hashable) -> str:
-    """A wave as the end of a variable's name: 1.0 is 1."""
+    """A wave as the end of a variable's name: 1.0 is 1, a moment in time its day."""
+    if isinstance(wave, pd.Timestamp):
+        return str(wave.date())
     return str(int(wave)) if isinstance(wave, float) and wave.is_integer() else str(wave)
 
 

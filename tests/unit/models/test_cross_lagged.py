@@ -184,6 +184,18 @@ def test_window():
         fit_long(long, waves=[1, 2, 99])
 
 
+@pytest.mark.parametrize("kind", ["date", "text", "category", "Int64"])
+def test_waves_of_any_kind(kind):
+    long = to_long(draw())
+    plain = fit_long(long)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(91 * long["t"], unit="D")
+    forms = {"date": days, "text": "w" + long["t"].astype(str)}
+    other = fit_long(long.assign(t=forms[kind] if kind in forms else long["t"].astype(kind)))
+    same(plain, other)
+    first = {"date": "wx2024-07-01~wx2024-04-01", "text": "wxw2~wxw1"}.get(kind, "wx2~wx1")
+    assert other.terms[0] == first
+
+
 def test_holes():
     data = draw(n=400)
     rng = np.random.default_rng(3)
