@@ -243,7 +243,10 @@ def _conventions(method: str, absorbed: bool) -> dict[str, str]:
         "sargan": "n e'Pe / e'e with the residuals e of this estimator",
     }
     if method != "2sls":
-        out["kappa"] = "taken as known in the standard errors, as Stata and linearmodels do"
+        out["kappa"] = (
+            "taken as known in the standard errors; scores are those of the equations solved (linearmodels "
+            "takes those of two-stage least squares)"
+        )
     if absorbed:
         out["absorbed"] = "effects count in k unless nested in a cluster, as reghdfe and fixest"
     return out
