@@ -119,7 +119,7 @@ def fit_dynamic_panel(
     -----
     Conventions are those of plm::pgmm (R), which `conventions` states in words, but for one: in a system plm
     leaves the moments of the level rows out of the variance of the m statistics; `m1` and `m2` have the full
-    variance, as in xtabond2, and `m1_plm` and `m2_plm` are what plm prints. Different in xtabond2 (Stata):
+    variance, and `m1_plm` and `m2_plm` are what plm prints. Different in xtabond2 (Stata):
     exogenous covariates are one instrument for both equations of a system; the level instrument of a
     predetermined variable is its present difference, here the lagged one; `nobs` of a system counts levels;
     `small` applies degrees of freedom, here there are none. Clusters other than the entity are not supported.

@@ -43,7 +43,7 @@ def run_checks(
     """All tests of one fit; `effects` marks coefficients that the Wald test leaves out, `level` level rows.
 
     In a system `m1_plm` and `m2_plm` are what plm prints: it leaves out how the moments of the level rows go
-    together with the product of residuals. The full variance, as in xtabond2, is that of `m1` and `m2`.
+    together with the product of residuals. The full variance is that of `m1` and `m2`.
     """
     made = {f"m{order}": serial_correlation(problem, step, cov, differences, order=order) for order in (1, 2)}
     if level.any():
