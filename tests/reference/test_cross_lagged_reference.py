@@ -118,6 +118,20 @@ def test_clusters_of_one_are_robust():
     np.testing.assert_allclose(clustered.covariance, factor * robust.covariance, rtol=1e-10)
 
 
+def test_clusters_as_lavaan():
+    data = panel("complete")
+    data["site"] = np.arange(len(data)) % 25
+    fit = fit_cross_lagged(
+        data, x=waves("x", 2), y=waves("y", 2), random_intercepts=False, vcov=Cluster("site")
+    )
+    n, k = len(data), len(fit.terms)
+    theirs = pd.Series(LAVAAN["clustered"])
+    assert len(theirs) == 10
+    # lavaan has the factor G/(G-1) alone; ours (n-1)/(n-k) too, as everywhere in this package.
+    ours = fit.std_errors[theirs.index] / np.sqrt((n - 1) / (n - k))
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5)
+
+
 @pytest.fixture(scope="module")
 def published():
     case = Case("riclpm")

@@ -106,5 +106,11 @@ made <- lapply(runs, function(a) do.call(result, a))
 compared <- lavTestLRT(made$riclpm_fiml_robust$fit, made$riclpm_fiml_equal_robust$fit, method = "satorra.bentler.2001")
 out <- lapply(made, `[[`, "out")
 out$scaled_difference <- list(statistic = compared[2, "Chisq diff"], df = compared[2, "Df diff"])
+# Two waves with 25 clusters.
+grouped <- transform(complete, site = (seq_len(n) - 1) %% 25)
+two <- sem("x2 + y2 ~ x1 + y1\n x2 ~~ y2\n x1 ~~ x1 + y1\n y1 ~~ y1", data = grouped, cluster = "site", estimator = "MLR",
+           meanstructure = TRUE)
+p <- subset(parameterEstimates(two), op != "~1")
+out$clustered <- as.list(setNames(p$se, paste0(p$lhs, p$op, p$rhs)))
 out$lavaan <- as.character(packageVersion("lavaan"))
 write_json(out, "sem.json", auto_unbox = TRUE, digits = 12, pretty = 1)
