@@ -10,6 +10,7 @@ import pandas as pd
 from jobchance.design.codings import Coding
 from jobchance.design.columns import Floats
 from jobchance.design.formula import Formula, term_label
+from jobchance.design.layout import make_layout
 from jobchance.design.matrices import fixed_part
 from jobchance.design.nodes import Node
 
@@ -41,10 +42,12 @@ def instrument_part(formula: Formula, codings: Mapping[Node, Coding], rows: pd.D
     assert formula.instruments is not None, "a formula with a bracket"
     excluded = {term_label(term) for term in formula.instruments.excluded}
     layout, matrix, collinear = fixed_part(formula.first_stage, codings, rows)
+    whole = make_layout(layout.formula, layout.codings, layout.full, None)
+    named = zip(whole.columns, whole.terms, strict=True)
     mine = [i for i, term in enumerate(layout.terms) if term in excluded]
     return Instruments(
         endogenous=frozenset(term_label(term) for term in formula.instruments.endogenous),
         matrix=matrix[:, mine],
         columns=tuple(layout.columns[i] for i in mine),
-        collinear=collinear,
+        collinear=tuple(name for name, term in named if term in excluded and name in collinear),
     )

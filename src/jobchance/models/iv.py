@@ -259,9 +259,7 @@ def _jackknife(
     design = source.design
     endogenous = [j for j, mine in enumerate(source.endogenous) if mine]
     if len(endogenous) != 1:
-        raise FormulaError(
-            f"method={method!r} has one endogenous variable; the bracket has {len(endogenous)}."
-        )
+        raise FormulaError(f"method={method!r} takes one endogenous variable, not {len(endogenous)}.")
     if len(source.factors) > 1:
         raise SpecError(
             f"method={method!r} absorbs one column; make one column of the combinations of "

@@ -175,13 +175,15 @@ def prepare(source: IvDesign, vcov: Vcov) -> IvRows:
     D = clean[:, [1 + j for j in endog]]
     rest = space.without_exogenous(D)
     varies = np.linalg.norm(rest, axis=0) > VARIATION * np.linalg.norm(raw[:, [1 + j for j in endog]], axis=0)
-    _check(source, vcov, len(endog), int(varies.sum()), len(space.kept), len(exog))
+    extra_k = sum(int(c.max()) + 1 for c in codes) - redundant_effects(codes)
+    _check(source, vcov, len(endog), int(varies.sum()), len(space.kept), len(exog) + extra_k)
     chosen = sorted([*exog, *endog])
     reason = f"does not vary within {', '.join(source.factors)}" if codes else "earlier columns determine it"
     gone = [f"{design.columns[j]} ({reason})" for j in range(k) if j not in chosen]
     gone = [text for text in gone if not (codes and text.startswith(INTERCEPT))]
     lost = sorted(set(range(Z.shape[1])) - set(space.kept.tolist()))
     gone += [f"{source.instruments.columns[j]} (an instrument that adds nothing)" for j in lost]
+    gone += [f"{name} (an instrument that adds nothing)" for name in source.instruments.collinear]
     gone += [f"{name} (earlier columns determine it)" for name in design.collinear]
     return IvRows(
         source=source,
@@ -195,7 +197,7 @@ def prepare(source: IvDesign, vcov: Vcov) -> IvRows:
         Z=Z[:, space.kept],
         instruments=tuple(source.instruments.columns[j] for j in space.kept),
         space=space,
-        extra_k=sum(int(c.max()) + 1 for c in codes) - redundant_effects(codes),
+        extra_k=extra_k,
         layout=narrowed(design.layout, [design.columns[j] for j in chosen]),
         dropped_terms=tuple(dict.fromkeys(gone)),
         vcov=vcov,
