@@ -10,6 +10,7 @@ import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.identification.cards import Assumption, checks_frame, judge_p, read_checks
+from jobchance.identification.leniency_tables import covariate_names
 from jobchance.identification.switch_events import (
     BASE,
     JOB,
@@ -19,7 +20,7 @@ from jobchance.identification.switch_events import (
     shift_table,
     stack_by_direction,
 )
-from jobchance.identification.switch_movers import mover_contrast, panel_covariates
+from jobchance.identification.switch_movers import mover_contrast
 from jobchance.identification.switch_rows import EXOGENOUS, check_reasons, read_history
 from jobchance.identification.switch_selection import compare_before
 from jobchance.identification.switch_stack import CONTROLS, FORMER, NEW, QUARTER, build_stacks
@@ -133,7 +134,7 @@ def switch_event_study(
     kinds = {"chosen": chosen, "all": None, "exogenous": tuple(exogenous)}
     shift = shift_table(history, kinds, kind)
     ahead = lead_tests(single, window, kind)
-    selection = compare_before(history, single, panel_covariates(panel, covariates), vcov=kind)
+    selection = compare_before(history, single, covariate_names(panel, covariates), vcov=kind)
     tables = {"event_study": event_path(fit, stacks, window), "shift": shift} | dict(movers.diagnostics)
     tables["pre_trend"] = pd.concat(
         [ahead.assign(comparison="stayers"), tables["pre_trend"].assign(comparison="coming_optimism")],

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jobchance.design.build import build_design
-from jobchance.design.formula import INTERCEPT
 from jobchance.errors import DesignError
 from jobchance.identification.cards import Assumption, judge_p
+from jobchance.identification.leniency_tables import numbers
 from jobchance.identification.switch_moves import AFTER, BEFORE, CHANGE, LINE, Moves, fit_moves, term_line
 from jobchance.identification.switch_rows import History
 from jobchance.identification.thresholds import Thresholds
@@ -27,7 +26,6 @@ from jobchance.results.vcov import Vcov
 
 LEADS = (-4, -3, -2)
 _TEST = ("statistic", "df", "p_value")
-BEFORE_CHANGE = ("before_belief", "before_expectation")
 
 
 @dataclass(frozen=True)
@@ -71,22 +69,49 @@ def wald(fit: Fit, terms: Sequence[str]) -> Joint:
     return Joint(f, float(rank), float(stats.f.sf(f, rank, float(fit.df[names].min()))))
 
 
-def balance_new_caseworker(rows: pd.DataFrame, covariates: Sequence[str], *, vcov: Vcov) -> Balance:
+def balance_new_caseworker(
+    history: History, rows: pd.DataFrame, covariates: Sequence[str], *, vcov: Vcov
+) -> Balance:
     """Whether the new caseworker's optimism depends on the citizen, within cells and given the former one's.
 
-    Beliefs of the former caseworker count as covariates. The former caseworker's optimism has a row of its
-    own, outside the joint test: it is held fixed in the contrast, and drawing anyone but the former
-    caseworker from J colleagues gives it a slope of about -1 / (J - 1).
+    Covariates, and the former caseworker's belief, are those of the row before the change. The former
+    caseworker's optimism has a row of its own, outside the joint test: it is held fixed in the contrast, and
+    drawing anyone but the former caseworker from J colleagues gives it a slope of about -1 / (J - 1).
     """
-    columns, terms = covariate_columns(rows, balance_names(rows, covariates))
+    columns, terms = covariate_columns(history, rows, covariates)
     data = rows[["cell", "citizen_id", "caseworker_id", AFTER, BEFORE]].join(columns)
     records = []
     for term in [*terms, BEFORE]:
         other, role = ("", "held_fixed") if term == BEFORE else (f" + {BEFORE}", "tested")
         line = regression_line(f"{term} ~ {AFTER}{other}", data, AFTER, vcov)
         records.append({"term": terms.get(term, term), "role": role} | line)
+    table = pd.DataFrame(records)
     joint = joint_score(data, AFTER, list(terms), fixed=(BEFORE,), cluster="caseworker_id")
-    return Balance(pd.DataFrame(records), joint)
+    return Balance(table, bonferroni(joint, table.loc[table["role"] == "tested", "p_value"]))
+
+
+def covariate_columns(
+    history: History, rows: pd.DataFrame, covariates: Sequence[str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Standardised columns `x0 x1 ...` of covariates and beliefs one row earlier, and their names."""
+    names = list(dict.fromkeys([*covariates, *repeated_measures(history.frame)]))
+    earlier = history.before(rows, names)
+    made = pd.DataFrame(index=rows.index)
+    terms: dict[str, str] = {}
+    for name, values in numbers(earlier, names).items():
+        spread = float(np.nanstd(values)) if np.isfinite(values).any() else 0.0
+        if spread > 0:
+            short = f"x{len(terms)}"
+            terms[short] = name
+            made[short] = (values - np.nanmean(values)) / spread
+    return made, terms
+
+
+def bonferroni(joint: Joint, p_values: pd.Series) -> Joint:
+    """The joint test, and where there are too many columns for it the smallest p-value times their number."""
+    if not np.isnan(joint.p_value) or not p_values.notna().any():
+        return joint
+    return Joint(np.nan, joint.df, min(1.0, float(p_values.min()) * len(p_values)))
 
 
 def joint_score(
@@ -110,15 +135,6 @@ def joint_score(
     Z = rest[:, :-1]
     Z = Z[:, independent_columns(Z)]
     return Joint(*score_test(Z * rest[:, -1:], pd.factorize(data[cluster])[0].astype(np.int64)))
-
-
-def balance_names(rows: pd.DataFrame, covariates: Sequence[str]) -> list[str]:
-    """Covariates and beliefs before the change that vary; an expectation that is the belief counts once."""
-    names = list(dict.fromkeys([*covariates, *(c for c in BEFORE_CHANGE if c in rows.columns)]))
-    belief, expectation = BEFORE_CHANGE
-    if {belief, expectation} <= set(names) and rows[belief].equals(rows[expectation]):
-        names.remove(expectation)
-    return [name for name in names if len(rows[name].dropna().unique()) > 1]
 
 
 def repeated_measures(frame: pd.DataFrame) -> list[str]:
@@ -253,25 +269,6 @@ def _enough(moves: Moves, limits: Thresholds) -> tuple[Assumption, ...]:
         Assumption(name, "holds" if value >= least else "doubtful", "size", value=value, threshold=least)
         for name, value, least in counts
     )
-
-
-def covariate_columns(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Standardised columns `x0 x1 ...` of the covariates, and what each stands for."""
-    if not names:
-        return pd.DataFrame(index=rows.index), {}
-    made = pd.DataFrame(index=rows.index)
-    terms: dict[str, str] = {}
-    for name in names:
-        # one at a time, so that a missing value in one column costs no row of another
-        design = build_design(f"wave ~ `{name}`", rows)
-        for i, column in enumerate(design.columns):
-            values = design.matrix[:, i]
-            if column != INTERCEPT and values.std() > 0:
-                short = f"x{len(terms)}"
-                terms[short] = column
-                scaled = (values - values.mean()) / values.std()
-                made[short] = pd.Series(scaled, index=rows.index[design.used])
-    return made, terms
 
 
 def regression_line(formula: str, data: pd.DataFrame, term: str, vcov: Vcov) -> dict[str, float]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from jobchance.errors import IdentificationError, SpecError
 from jobchance.identification.cards import checks_frame
+from jobchance.identification.leniency_tables import covariate_names
 from jobchance.identification.switch_checks import (
     assumptions,
     balance_new_caseworker,
@@ -66,8 +67,8 @@ def mover_contrast(
     exogenous : sequence of str
         Reasons that lie outside the citizen's case.
     covariates : sequence of str or None
-        Columns that the new caseworker's optimism should not depend on (balance; they are not adjusted for).
-        None = those of the panel.
+        Columns that the new caseworker's optimism should not depend on, as they were in the row before the
+        change (balance; they are not adjusted for). None = those of the panel and the citizen's own belief.
     reliability : float or None
         Share of the variance of optimism that is disposition, in place of the estimate from the beliefs.
     vcov : Cluster, Robust or "model"
@@ -126,8 +127,8 @@ def mover_contrast(
     moves = read_moves(history, chosen, reliability=reliability)
     _require_movers(moves, limits)
     fit = of_citizens(fit_moves(moves.chosen, vcov), vcov)
-    names = panel_covariates(panel, covariates)
-    balance = balance_new_caseworker(moves.chosen, names, vcov=vcov)
+    names = covariate_names(panel, covariates)
+    balance = balance_new_caseworker(history, moves.chosen, names, vcov=vcov)
     trend = mover_pre_trend(history, moves.chosen, vcov=vcov)
     directions = symmetry(moves.chosen, vcov=vcov)
     checks = assumptions(
@@ -152,16 +153,6 @@ def mover_contrast(
         },
         predictor=None,
     )
-
-
-def panel_covariates(panel: AnalysisPanel, covariates: Sequence[str] | None) -> tuple[str, ...]:
-    """Covariates for balance: those named, else those of the panel; refuses unknown ones."""
-    given = panel.meta.get("covariates", ()) if covariates is None else covariates
-    names = tuple(str(name) for name in given) if isinstance(given, Sequence) else ()
-    unknown = [name for name in names if name not in panel.frame.columns]
-    if unknown:
-        raise SpecError(f"covariates {', '.join(unknown)} are not columns of the panel.")
-    return names
 
 
 def _require_movers(moves: Moves, limits: Thresholds) -> None:

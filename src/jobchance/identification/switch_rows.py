@@ -26,7 +26,7 @@ class History:
     `frame` has the panel's columns and: `change` (another caseworker than in the row before, both known),
     `follows` (the row before is that of the wave before, both caseworkers known), `breaks` (changes and
     unknown caseworkers up to this row), `reason` (of a change; `"undocumented"` without one) and
-    `before_<column>` for caseworker, optimism, belief and expectation of the row before.
+    `before_caseworker_id`, that of the row before.
     """
 
     frame: pd.DataFrame
@@ -39,6 +39,11 @@ class History:
     def changes(self) -> pd.DataFrame:
         """The rows in which a citizen is seen with a new caseworker for the first time."""
         return self.frame[self.frame["change"]]
+
+    def before(self, rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+        """Columns as they were one row earlier, of some rows of the history."""
+        earlier = self.frame.groupby("citizen_id", sort=False)[list(names)].shift(1)
+        return earlier.loc[rows.index]
 
 
 def read_history(panel: AnalysisPanel) -> History:
@@ -74,10 +79,8 @@ def read_history(panel: AnalysisPanel) -> History:
         follows=known & (rows["wave"] - before["wave"]).eq(1),
         breaks=(change | unclear).groupby(rows["citizen_id"], sort=False).cumsum(),
         reason=_reasons(rows, change),
+        before_caseworker_id=former,
     )
-    for name in ("caseworker_id", "optimism", "belief", "expectation"):
-        if name in rows.columns:
-            made[f"before_{name}"] = before[name]
     return History(made, has_reasons=bool(made.loc[change, "reason"].ne(UNDOCUMENTED).any()))
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from jobchance.identification.switch_checks import (
-    balance_names,
+    bonferroni,
     covariate_columns,
     joint_line,
     joint_score,
     regression_line,
 )
-from jobchance.identification.switch_moves import LINE
+from jobchance.identification.switch_moves import BEFORE, LINE
 from jobchance.identification.switch_rows import History
 from jobchance.identification.switch_stack import FORMER, NEW, Stacks
 from jobchance.results.vcov import Vcov
@@ -32,18 +32,20 @@ def compare_before(
     the wave before it. The row `joint` tests covariates and beliefs together; the former caseworker's
     optimism and the trend, which few citizens have, have rows of their own.
     """
-    anchors = stacks.anchors.assign(cell=stacks.anchors["stack"])
-    anchors = anchors.assign(shifted=anchors["group"].notna().astype(float), **{TREND: _trend(history)})
-    columns, terms = covariate_columns(anchors, balance_names(anchors, covariates))
-    base = anchors[["cell", "citizen_id", "caseworker_id", FORMER, NEW, "shifted"]]
+    anchors = stacks.anchors
+    base = anchors[["citizen_id", "caseworker_id", FORMER, NEW]].assign(
+        cell=anchors["stack"], shifted=anchors["group"].notna().astype(float)
+    )
+    columns, terms = covariate_columns(history, anchors, covariates)
     together = base.join(columns)
-    found = joint_score(together, "shifted", list(terms), cluster=FORMER)
     records = [_record(name, together, term, vcov) for term, name in terms.items()]
-    for name in ("before_optimism", TREND):
-        alone = base.assign(x=(anchors[name] - anchors[name].mean()) / anchors[name].std())
-        records.append(_record(name, alone, "x", vcov))
+    found = joint_score(together, "shifted", list(terms), cluster=FORMER)
+    found = bonferroni(found, pd.Series([float(str(record["p_value"])) for record in records]))
+    apart = {BEFORE: history.before(anchors, ["optimism"])["optimism"], TREND: _trend(history)[anchors.index]}
+    for name, values in apart.items():
+        records.append(_record(name, base.assign(x=(values - values.mean()) / values.std()), "x", vcov))
     joint = {"term": "joint", **dict.fromkeys(LINE, np.nan), **joint_line(found)}
-    records.append(joint | {"n_shifts": int(together["shifted"].sum())})
+    records.append(joint | {"n_shifts": int(base["shifted"].sum())})
     return pd.DataFrame(records)
 
 

@@ -174,7 +174,7 @@ def test_checks_tell_of_selection_into_changing(panel):
     )
     worse = switch_event_study(panel_of(frame, ("age", "sex")), window=WINDOW)
     table = worse.diagnostics["selection"].set_index("term")
-    assert table.loc["before_belief", "conf_high"] < 0
+    assert table.loc["belief", "conf_high"] < 0
     assert worse.diagnostics["checks"].set_index("assumption").loc[
         "no_selection_into_shift", "status"
     ] == "fails"  # fmt: skip
