@@ -29,7 +29,7 @@ _WHERE = {
     "Fit": "jobchance.results.fit",
     "IdentificationError": "jobchance.errors",
     "LocalCompute": "jobchance.compute.local",
-    "Moments": "jobchance.models.cross_lagged_data",
+    "Moments": "jobchance.models.cross_lagged_moments",
     "OUTCOMES": "jobchance.panel.outcomes",
     "Robust": "jobchance.results.vcov",
     "RowPartitions": "jobchance.models.partitions",

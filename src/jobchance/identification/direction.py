@@ -21,8 +21,6 @@ from jobchance.results.fit import Fit
 from jobchance.results.vcov import Robust, Vcov
 
 ENTITY, TIME = "citizen_id", "wave"
-POOR_RMSEA = 0.06
-"""RMSEA above which a model leaves more of the covariances unexplained than is usual."""
 
 
 def which_leads(
@@ -196,10 +194,10 @@ def _checks(
         Assumption("stable_traits", proper, "random_intercepts_scaled_lr", *traits),
         Assumption(
             "model_fit",
-            "holds" if rmsea <= POOR_RMSEA else "doubtful",
+            "holds" if rmsea <= limits.rmsea else "doubtful",
             "rmsea",
             value=rmsea,
-            threshold=POOR_RMSEA,
+            threshold=limits.rmsea,
         ),
         Assumption("drop_out_at_random", "doubtful" if left > 0 else "holds", "share_left", value=left),
         Assumption("no_measurement_error", "untested"),

@@ -53,6 +53,7 @@ class Thresholds:
         0.5, "share of the rows in the leave-out connected set below which it is another population"
     )
     reliability: float = _because(0.4, "below it more than half of what is called optimism is noise")
+    rmsea: float = _because(0.06, "the bound of Hu and Bentler (1999) for an adequate covariance structure")
     joint_level: float = _because(
         0.05, "chance that a ladder makes any false claim, over all its designs together (Holm)"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -204,12 +204,18 @@ def _diagnostic(name: str, frame: pd.DataFrame) -> str:
     """A table beside the estimates: texts to the left, numbers to the right."""
     texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
     ordered = [*texts, *[column for column in frame if column not in texts]]
-    body = [
-        [str(row[c]) if c in texts and not pd.isna(row[c]) else _number(row[c]) for c in ordered]
-        for row in frame.to_dict("records")
-    ]
+    body = [[_cell(str(c), row[c], text=c in texts) for c in ordered] for row in frame.to_dict("records")]
     title = name.replace("_", " ").capitalize()
     return f"{title}\n" + table([str(c) for c in ordered], body, text_columns=max(len(texts), 1))
+
+
+def _cell(column: str, value: Any, *, text: bool) -> str:
+    """One cell of a table beside the estimates; missing values look alike in all columns."""
+    if value is None or pd.isna(value):
+        return "" if text else _number(None)
+    if text:
+        return str(value)
+    return _FORMAT.p_value(value) if column.endswith("p_value") else _number(value)
 
 
 def _listing(title: str, lines: Sequence[str]) -> str:
