@@ -91,7 +91,7 @@ def conduct_table(rows: LeniencyRows) -> pd.DataFrame:
     frame = data.frame.join(counts, on=[CITIZEN, CASEWORKER])
     names = [c for c in CONDUCT if c in frame.columns and frame[c].notna().any()]
     table = slopes({name: numeric_values(frame, name) for name in names}, data)
-    return table.assign(p_holm=holm(table["p_value"].to_numpy()))
+    return table.assign(p_holm=holm(table["p_value"].to_numpy(dtype=float)))
 
 
 def monotonicity_table(rows: LeniencyRows, names: Sequence[str]) -> pd.DataFrame:
