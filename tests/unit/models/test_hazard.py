@@ -196,7 +196,15 @@ def test_frailty_against_a_dense_grid():
     by_hand = np.mean(1 - np.exp(-total[:, None] * np.exp(sd * node)) @ weight)
     row = hazard_contrast(fit, "belief", rows).iloc[0]
     assert row["baseline"] == pytest.approx(by_hand, abs=1e-6)
-    assert 0 < row["std_error"] < 0.1
+
+    def baseline(joint):
+        total = sum(np.exp(joint[1] + joint[2] * t + joint[3] * first["belief"].to_numpy()) for t in range(4))
+        return np.mean(1 - np.exp(-total[:, None] * np.exp(joint[0] * node)) @ weight)
+
+    curve = hazard_incidence(fit, rows)
+    slope = optimize.approx_fprime(fit.joint.estimates, baseline, 1e-6)
+    error = np.sqrt(slope @ fit.joint.covariance @ slope)
+    assert curve["std_error"].iloc[3] == pytest.approx(error, rel=1e-3)
 
 
 def test_spells_that_are_none_are_refused(rows):
