@@ -1,4 +1,4 @@
-"""What a change of caseworker assumes, tested: who gets whom, beliefs before it, ups against downs."""
+"""Tests around a change of caseworker: who gets whom, beliefs before it, ups against downs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ import pandas as pd
 from scipy import stats
 
 from jobchance.errors import DesignError
-from jobchance.identification.cards import Assumption, judge_p
 from jobchance.identification.leniency_tables import numbers
-from jobchance.identification.switch_moves import AFTER, BEFORE, CHANGE, LINE, Moves, fit_moves, term_line
+from jobchance.identification.switch_moves import AFTER, BEFORE, CHANGE, LINE, fit_moves, term_line
 from jobchance.identification.switch_rows import History
-from jobchance.identification.thresholds import Thresholds
 from jobchance.models.panel import fit_panel
 from jobchance.numerics.demean import demean
 from jobchance.numerics.leave_out_tests import score_test
 from jobchance.numerics.linalg import independent_columns
-from jobchance.results.covariance import FEW_CLUSTERS
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Vcov
 
 LEADS = (-4, -3, -2)
-_TEST = ("statistic", "df", "p_value")
+TEST = ("statistic", "df", "p_value")
 
 
 @dataclass(frozen=True)
@@ -168,7 +165,7 @@ def mover_pre_trend(history: History, movers: pd.DataFrame, *, vcov: Vcov) -> pd
         found = joint_test(formula, rows, list(leads), vcov, entity="move", absorb=("when",))
         size = {"n_shifts": int(rows.loc[rows["event_time"] < -1, "move"].nunique())}
         records.append({"outcome": outcome} | joint_line(found) | size)
-    return pd.DataFrame(records, columns=["outcome", *_TEST, "n_shifts"])
+    return pd.DataFrame(records, columns=["outcome", *TEST, "n_shifts"])
 
 
 def symmetry(rows: pd.DataFrame, *, vcov: Vcov) -> pd.DataFrame:
@@ -189,86 +186,6 @@ def symmetry(rows: pd.DataFrame, *, vcov: Vcov) -> pd.DataFrame:
     # given the whole change, the coefficient of `up` is the slope up less the slope down
     by_term["difference"] = regression_line(formulas["difference"], data, "up", vcov)
     return pd.DataFrame([{"term": term} | line for term, line in by_term.items()])
-
-
-def assumptions(
-    moves: Moves,
-    *,
-    chosen: Sequence[str] | None,
-    exogenous: Sequence[str],
-    balance: Balance,
-    trend: pd.DataFrame,
-    symmetric: pd.DataFrame,
-    thresholds: Thresholds,
-) -> tuple[Assumption, ...]:
-    """The card of the mover contrast."""
-    outside = moves.has_reasons and chosen is not None and set(chosen) <= set(exogenous)
-    return (
-        exogenous_timing(moves, exogenous),
-        _random_reassignment(balance, thresholds),
-        _no_pre_trend(trend, thresholds),
-        Assumption("no_anticipation", "by_design" if outside else "doubtful", "shift_reason"),
-        _symmetry(symmetric, thresholds),
-        *_enough(moves, thresholds),
-    )
-
-
-def exogenous_timing(moves: Moves, exogenous: Sequence[str]) -> Assumption:
-    """By design where every change that counts has a documented reason outside the citizen's case."""
-    name, test = "exogenous_timing", "shift_reason"
-    if not moves.has_reasons:
-        return Assumption(name, "untested", test)
-    share = float(moves.chosen["reason"].isin(list(exogenous)).mean())
-    return Assumption(name, "by_design" if share == 1 else "doubtful", test, value=share, threshold=1.0)
-
-
-def _random_reassignment(balance: Balance, limits: Thresholds) -> Assumption:
-    """Balance by its joint test, and by the size of the largest imbalance."""
-    found, size = balance.joint, balance.largest
-    status = judge_p(found.p_value, limits)
-    if status == "holds" and size > limits.balance_sd:
-        status = "doubtful"
-    name = "conditional_random_reassignment"
-    return _tested(name, status, "balance_joint", found, value=size, threshold=limits.balance_sd)
-
-
-def _no_pre_trend(trend: pd.DataFrame, limits: Thresholds) -> Assumption:
-    """The belief's trend; without rows long enough before a change it stays untested."""
-    line = trend[trend["outcome"] == "belief"]
-    found = Joint(*line[list(_TEST)].to_numpy(dtype=float)[0]) if len(line) else Joint()
-    return _tested("no_pre_trend", judge_p(found.p_value, limits), "pre_trend_belief", found)
-
-
-def _symmetry(table: pd.DataFrame, limits: Thresholds) -> Assumption:
-    line = table[table["term"] == "difference"]
-    found = Joint(*line[list(_TEST)].to_numpy(dtype=float)[0])
-    status = judge_p(found.p_value, limits)
-    # chances that grow by a share are curved, so unequal slopes leave doubt and are no contradiction
-    return _tested("symmetry", "doubtful" if status == "fails" else status, "symmetry_wald", found)
-
-
-def _tested(
-    name: str, status: str, test: str, found: Joint, *, value: float = np.nan, threshold: float = np.nan
-) -> Assumption:
-    """An assumption with a joint test."""
-    return Assumption(
-        name, status, test, found.statistic, found.df, found.p_value, value=value, threshold=threshold
-    )
-
-
-def _enough(moves: Moves, limits: Thresholds) -> tuple[Assumption, ...]:
-    """Sizes held against their thresholds; below `min_movers` and `min_clusters` a contrast is refused."""
-    rows = moves.chosen
-    counts = (
-        ("enough_movers", float(rows["citizen_id"].nunique()), limits.min_movers),
-        ("enough_clusters", float(rows["caseworker_id"].nunique()), float(FEW_CLUSTERS)),
-        ("enough_events", float(rows["outcome"].sum()), limits.min_events),
-        ("optimism_reliable", float(moves.scale.reliability[rows.index].mean()), limits.reliability),
-    )
-    return tuple(
-        Assumption(name, "holds" if value >= least else "doubtful", "size", value=value, threshold=least)
-        for name, value, least in counts
-    )
 
 
 def regression_line(formula: str, data: pd.DataFrame, term: str, vcov: Vcov) -> dict[str, float]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from jobchance.errors import IdentificationError, SpecError
 from jobchance.identification.cards import checks_frame
 from jobchance.identification.leniency_tables import covariate_names
+from jobchance.identification.switch_card import assumptions
 from jobchance.identification.switch_checks import (
-    assumptions,
     balance_new_caseworker,
     mover_pre_trend,
     symmetry,
