@@ -29,6 +29,9 @@ _RUNGS = {
     "direction": ("direction", "direction"),
 }
 RUNGS = tuple(_RUNGS)
+SEQUENCE = ("leniency", "shift", "leniency_iv", "two_raters", "within_citizen", "direction")
+"""The designs that can be credible, in the order in which they may claim that an effect is not zero."""
+
 ESTIMANDS = {
     "raw_gradient": "predictive",
     "adjusted": "predictive_adjusted",
@@ -62,9 +65,10 @@ def evidence_ladder(
 
     **Verdicts.** Each rung ends in *predicts only*, *suggestive*, *credible under stated assumptions* or *not
     identified here*: the weakest that its assumptions leave (`jobchance.identification.cards.Card`). Several
-    designs are several chances of a false claim: where an interval excludes zero by itself but not once the
-    credible designs of the ladder are counted together (Holm, at `thresholds.joint_level`), the verdict is
-    *suggestive*.
+    designs are several chances of a false claim. So the credible ones are tested in an order fixed in
+    advance, the headline design (`leniency`) first, each at `thresholds.joint_level`, and after the first
+    that does not find a difference none may claim one: an interval that excludes zero by itself alone then
+    leaves the verdict *suggestive*.
 
     Parameters
     ----------
@@ -153,17 +157,18 @@ def _refused(name: str, missing: tuple[str, ...], reason: str) -> Rung:
 
 
 def _guard(rungs: Sequence[Rung], *, level: float, joint: float) -> list[Rung]:
-    """Lower the verdict of credible rungs whose interval excludes zero only while the others are forgotten.
+    """Lower the verdict of credible rungs that exclude zero without a claim of the ladder as a whole.
 
-    Holm (1979): the smallest p-value against joint / m, the next against joint / (m - 1), ...
+    Fixed sequence: the credible rungs are tested in the order of `SEQUENCE`, each at the full joint level,
+    until one does not reject; none after it may claim anything. The chance of any false claim is then at most
+    the joint level, and the headline design pays nothing for the others.
     """
-    credible = [r for r in rungs if r.line is not None and r.card.verdict == CREDIBLE]
-    ordered = sorted(credible, key=lambda r: r.line.p if r.line else 1.0)
+    by_name = {r.card.rung: r for r in rungs if r.line is not None and r.card.verdict == CREDIBLE}
     lowered: list[str] = []
-    for place, rung in enumerate(ordered):
-        p = rung.line.p if rung.line else 1.0
-        if lowered or p >= joint / (len(ordered) - place):
-            lowered.append(rung.card.rung)
+    for name in SEQUENCE:
+        rung = by_name.get(name)
+        if rung is not None and rung.line is not None and (lowered or rung.line.p >= joint):
+            lowered.append(name)
     return [_lower(r) if r.card.rung in lowered and _excludes_zero(r, level) else r for r in rungs]
 
 
