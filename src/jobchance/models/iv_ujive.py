@@ -84,6 +84,9 @@ def ujive(
     Notes
     -----
     Rows without a leave-out prediction (leverage one) are dropped first, since nothing can be said of them.
+    UJIVE changes slightly when a constant is added to the outcome, and JIVE2 when one is added to the
+    exposure (it keeps the share 1 - h of each row's mean, so that caseloads act as instruments); IJIVE and
+    JIVE1 do not change.
     Not done here: weights, several exposures, intervals that are valid with weak instruments
     (`fit_iv` with the leave-one-out mean as its instrument has an Anderson-Rubin set).
 

@@ -247,5 +247,5 @@ def _invert_in_place(matrix: Floats) -> None:
             "The two factors are hardly connected by common rows, so that the projection on both cannot be "
             "computed. Drop levels that few rows connect."
         )
-    lower = np.tril(inverse)
-    matrix[:] = lower + np.tril(inverse, -1).T
+    matrix[:] = np.tril(inverse)
+    matrix += np.tril(matrix, -1).T
