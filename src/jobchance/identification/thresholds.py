@@ -57,7 +57,7 @@ class Thresholds:
     joint_level: float = _because(
         0.025,
         "chance of any false claim of a ladder, over its designs in their fixed order; half of the usual "
-        "5 per cent, as tests of assumptions miss some faults and clustered standard errors are a little small",
+        "5 per cent: tests of assumptions miss faults, and clustered standard errors are a little small",
     )
 
     def __post_init__(self) -> None:

@@ -98,7 +98,7 @@ def fit_glm(
     """
     check_option("family", family, LINKS)
     chosen = check_option("link", link or LINKS[family][0], LINKS[family])
-    errors, remarks = _choose_vcov(vcov, data)
+    errors, remarks = choose_vcov(vcov, data)
     design = build_design(formula, data, required=vcov_columns(errors))
     _check(design, family)
     linear = chosen == "identity"
@@ -136,7 +136,7 @@ def fit_glm(
     )
 
 
-def _choose_vcov(vcov: Vcov | None, data: pd.DataFrame) -> tuple[Vcov, tuple[str, ...]]:
+def choose_vcov(vcov: Vcov | None, data: pd.DataFrame) -> tuple[Vcov, tuple[str, ...]]:
     """The kind of standard error, and a remark where the default was taken."""
     if vcov is not None:
         return check_vcov(vcov), ()

@@ -14,7 +14,7 @@ from scipy import linalg
 from jobchance.design.build import Design, build_design
 from jobchance.design.columns import Codes, Mask, counted
 from jobchance.errors import DesignError, EstimationError
-from jobchance.models.glm import _choose_vcov
+from jobchance.models.glm import choose_vcov
 from jobchance.models.hazard_rows import SpellRows
 from jobchance.numerics.hazard_multinomial import multinomial_logit
 from jobchance.numerics.irls import GlmSolution, fisher_scoring
@@ -53,7 +53,7 @@ def fit_causes(text: str, spells: SpellRows, *, link: str, multinomial: bool, vc
     EstimationError
         Separation in some exit, or no convergence.
     """
-    errors, remarks = _choose_vcov(vcov, spells.frame)
+    errors, remarks = choose_vcov(vcov, spells.frame)
     design = build_design(text, spells.frame, required=vcov_columns(errors))
     exits, K = design.outcome.astype(np.int64), len(spells.causes)
     n, p = design.matrix.shape

@@ -56,7 +56,8 @@ def fit_mixed(
         `"reml"` (default) or `"ml"` for gaussian; other families are fitted by maximum likelihood.
     n_quad : int
         Points of adaptive Gauss-Hermite quadrature over the grouping with most levels. 1 is the Laplace
-        approximation; with several rows of 0/1 per person 7 removes most of its bias.
+        approximation; with several rows of 0/1 per person 7 removes most of its bias. Rows that end with
+        a person's one event (a hazard) need far more: `fit_hazard(frailty=...)` chooses.
     weights : str or None
         Column of prior weights: inverse variances (gaussian), trials of a share (binomial), numbers of equal
         rows (Poisson, ordinal).

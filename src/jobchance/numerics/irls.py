@@ -142,7 +142,7 @@ def _observed_weight(eta: Floats, y: Floats, link: Link) -> Floats | None:
         ratio = sign * np.exp(log_density - special.log_ndtr(sign * eta))
         return np.asarray(ratio * (ratio + eta))
     if link.name == "cloglog":
-        rate = np.exp(np.minimum(eta, 700.0))
+        rate = np.maximum(np.exp(np.minimum(eta, 700.0)), _TINY)  # 0/0 at separation
         first = rate / np.expm1(np.minimum(rate, 700.0))
         return np.where(y == 1, first * (rate / -np.expm1(-rate) - 1), rate)
     return None
