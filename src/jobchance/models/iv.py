@@ -104,7 +104,9 @@ def fit_iv(
     The tests use the covariance of `vcov` with its small-sample factor; joint tests are left out where there
     are fewer clusters than instruments. Joint tests with clustered errors reject somewhat too often while
     clusters are few for the number of instruments: with three instruments and 60 clusters the
-    Anderson-Rubin set covered in 89 of 100 simulated samples, with 300 clusters at its level. Not done here: weights, GMM, sets for several endogenous variables.
+    Anderson-Rubin set covered in 89 of 100 simulated samples, with 300 clusters at its level.
+
+    Not done here: weights, GMM, sets for several endogenous variables.
 
     References
     ----------
