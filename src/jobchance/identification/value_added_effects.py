@@ -216,7 +216,8 @@ def forecast(rows: ValueAddedRows, spread: Spread) -> Forecast | None:
     if made is None or not made.std_error > 0:
         return None
     slope = float(made.beta[0])
-    through = slope * float(np.mean(s2 / (variance + s2))) / variance * spread.std_error
+    # at the slope tested, 1, where the estimate is smaller: near 0 the error of v would seem not to matter
+    through = max(abs(slope), 1.0) * float(np.mean(s2 / (variance + s2))) / variance * spread.std_error
     return Forecast(slope, float(np.hypot(made.std_error, through)), made.df, len(part))
 
 
