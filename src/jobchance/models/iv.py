@@ -9,7 +9,7 @@ import pandas as pd
 
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import DesignError, FormulaError, SpecError
-from jobchance.models.glm import DEFAULT_CLUSTER
+from jobchance.models.glm import choose_vcov
 from jobchance.models.iv_jackknife import ERRORS, JACKKNIFES, Question, jackknife_fit
 from jobchance.models.iv_rows import IvDesign, IvRows, prepare, read_iv
 from jobchance.models.iv_tests import run_tests
@@ -19,7 +19,7 @@ from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Rows, Sample
 from jobchance.results.provenance import provenance
-from jobchance.results.vcov import Cluster, Robust, Vcov, check_vcov, vcov_columns
+from jobchance.results.vcov import Vcov, vcov_columns
 
 METHODS = ("2sls", "liml", "fuller", *JACKKNIFES)
 _NAMES = {
@@ -130,27 +130,13 @@ def fit_iv(
         )
     if leave_out is not None and method not in JACKKNIFES:
         raise SpecError(f"leave_out goes with a jackknife ({', '.join(JACKKNIFES)}), not with {method!r}.")
-    kind, remarks = _choose_vcov(vcov, data)
+    kind, remarks = choose_vcov(vcov, data)
     further = [*vcov_columns(kind), *([leave_out] if leave_out else [])]
     source = read_iv(formula, data, absorb=absorb, further=further)
     if method in JACKKNIFES:
         return _jackknife(source, formula, method, kind, errors, leave_out)
     rows = prepare(source, kind)
     return _k_class(rows, formula, method, alpha, remarks)
-
-
-def _choose_vcov(vcov: Vcov | None, data: pd.DataFrame) -> tuple[Vcov, tuple[str, ...]]:
-    """The kind of standard error, and a remark where the default was taken."""
-    if vcov is not None:
-        return check_vcov(vcov), ()
-    if isinstance(data, pd.DataFrame) and DEFAULT_CLUSTER in data.columns:
-        return Cluster(DEFAULT_CLUSTER), (
-            f"No vcov was given: clustered by {DEFAULT_CLUSTER}, the default where data have that column.",
-        )
-    return Robust(), (
-        f"No vcov was given and the data have no column {DEFAULT_CLUSTER}: standard errors are robust to "
-        "unequal variances and take the rows to be independent.",
-    )
 
 
 def _k_class(rows: IvRows, formula: str, method: str, alpha: float, remarks: tuple[str, ...]) -> Fit:
