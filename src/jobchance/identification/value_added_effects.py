@@ -74,12 +74,15 @@ def estimate_spread(rows: ValueAddedRows, *, level: float, permutations: int, se
     low, high = variance_interval(parts.rater, rows.spread_in_cells, terms, level=level)
     moves = parts.influence[:, 0]
     J = len(moves)
+    p = _permutation_p(rows, permutations, seed)
+    if p > (1 - level) / 2:  # the estimate is skewed near zero; re-allocations know its law there exactly
+        low = 0.0
     return Spread(
         variance=parts.rater,
         std_error=float(np.sqrt(J / (J - 1) * moves @ moves)),
         low=low,
         high=high,
-        p_value=_permutation_p(rows, permutations, seed),
+        p_value=p,
         permutations=permutations,
         n_pairs=parts.n_pairs,
         influence=moves,
