@@ -112,9 +112,10 @@ def value_added(
     the term is the infinitesimal jackknife's over caseworkers. The interval of the standard deviation holds
     all values that a test does not reject, with the variance of the estimate taken at the value tested
     (normal effects, one error variance); its lower limit is 0 unless the permutations reject zero at half of
-    1 - `level`, one-sided (which needs at least 39 of them at 0.95). Shrunken effects are `w_j d_j` with d_j the mean deviation from the other caseworkers of
-    the cells and `w_j = s^2_a / (s^2_a + s^2_j)`, s^2_j from the caseload; robust intervals
-    (`shrinkage`, half-width) are those of Armstrong, Kolesar & Plagborg-Moller with the second moment.
+    1 - `level`, one-sided (which needs at least 39 of them at 0.95). Shrunken effects are `w_j d_j` with d_j
+    the mean deviation from the other caseworkers of the cells and `w_j = s^2_a / (s^2_a + s^2_j)`, s^2_j from
+    the caseload; robust intervals (`shrinkage`, half-width) are those of Armstrong, Kolesar &
+    Plagborg-Moller with the second moment.
     Ranks: simultaneous over all pairs (Mogstad, Romano, Shaikh & Wilhelm), reported as counts only.
     The two-way model with citizen effects is `two_way_variance`.
 
