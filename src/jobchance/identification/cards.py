@@ -128,6 +128,12 @@ class Card:
         """One row per assumption, columns `COLUMNS`."""
         return checks_frame(self.assumptions)
 
+    def text(self, lang: str = "da") -> str:
+        """The card in words: what the design asks for, each assumption with its test, and the verdict."""
+        from jobchance.identification.cards_text import card_text  # it needs the classes above
+
+        return card_text(self, lang)
+
     def accept(self, names: Iterable[str]) -> Card:
         """The card once the analyst vouches for assumptions that no test contradicts."""
         vouched = set(names)

@@ -12,7 +12,9 @@ import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.identification.cards import Card
-from jobchance.identification.ladder_text import ladder_text, open_points
+from jobchance.identification.cards_text import open_points
+from jobchance.identification.ladder_summary import render
+from jobchance.identification.ladder_text import ladder_text
 from jobchance.identification.rungs.model import Rung
 from jobchance.identification.thresholds import Thresholds
 from jobchance.results.fit import Fit
@@ -157,6 +159,10 @@ class EvidenceLadder:
         No sentence speaks of an effect unless the verdict is *credible under stated assumptions*.
         """
         return ladder_text(self.rungs, self.frame, self.meta, level=self.level, lang=lang)
+
+    def summary(self) -> str:
+        """Deterministic text for the console, in English: the rungs, then every card with its tests."""
+        return render(self.frame, self.cards, self.refusals, level=self.level)
 
     def to_dict(self) -> dict[str, Any]:
         """The frame, the assumptions and the refusals as plain values; no rows, no fits."""

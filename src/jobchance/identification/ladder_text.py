@@ -1,41 +1,35 @@
-"""The ladder in words: what belief predicts, what optimism does, what one case would show, and what is open.
+"""The ladder in words: what belief predicts, what optimism and belief may do, and what remains open.
 
-Every sentence is chosen by the verdict and by whether the interval excludes zero; no sentence speaks of an
-effect unless the verdict is `credible under stated assumptions`.
+Every sentence is chosen by the verdict, by whether the interval excludes zero and by its sign. Words for
+cause stand in the conclusion and in sentences of rungs that are credible under stated assumptions only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from jobchance.formatting import Formatter
-from jobchance.identification.cards import CREDIBLE, NOT_IDENTIFIED, PREDICTS, SUGGESTIVE, Card
+from jobchance.identification.cards import CREDIBLE, NOT_IDENTIFIED, SUGGESTIVE
+from jobchance.identification.cards_text import missing_sentence, open_points, say_points, say_verdict
 from jobchance.identification.rungs.model import Rung
 from jobchance.labels.load import has_label, label
 
+_PRINTS_AS_ZERO = 0.05
 PARTS: Mapping[str, tuple[str, ...]] = {
     "predicts": ("raw_gradient", "adjusted", "hazard"),
     "disposition": ("leniency", "shift"),
     "case": ("within_citizen", "two_raters", "leniency_iv"),
     "beside": ("value_added", "direction"),
 }
-SLUGS = {
-    NOT_IDENTIFIED: "not_identified",
-    PREDICTS: "predicts_only",
-    SUGGESTIVE: "suggestive",
-    CREDIBLE: "credible",
-}
-_LIMITS = ("scales", "policy", "displacement", "staff", "several")
-_OPEN = ("fails", "doubtful", "untested")
-_MOST_REASONS = 3
 
 
 def ladder_text(
     rungs: Sequence[Rung], frame: pd.DataFrame, meta: Mapping[str, object], *, level: float, lang: str
 ) -> str:
-    """Paragraphs under headings, in Markdown.
+    """Paragraphs under headings, in Markdown: about a page.
 
     Parameters
     ----------
@@ -44,7 +38,7 @@ def ladder_text(
     frame : DataFrame
         `EvidenceLadder.frame`.
     meta : mapping
-        `outcome`, `horizon_weeks`.
+        `outcome`, `horizon_weeks`, `base_rate`.
     level : float
         Of the intervals.
     lang : {"da", "en"}
@@ -53,60 +47,46 @@ def ladder_text(
     Returns
     -------
     str
-        With a heading per part.
+        The conclusion, a heading per part with a paragraph per rung, and the reservations as a list.
     """
     words = _Words(meta, lang, level)
     by_name = {rung.card.rung: rung for rung in rungs}
     rows = {str(row["rung"]): row for _, row in frame.iterrows()}
-    blocks = [f"# {label('ladder.title', lang)}", _conclusion(rungs, rows, lang)]
+    shown = [name for name, rung in by_name.items() if _has_number(rung)]
+    blocks = [f"# {label('ladder.title', lang)}", words.conclude(rungs, rows)]
+    blocks += [words.base()] if shown else []
     for part, names in PARTS.items():
         said = [words.say(by_name[name], rows[name]) for name in names if name in by_name]
         if said:
-            blocks += [f"## {label(f'ladder.part.{part}', lang)}", *said]
-    blocks += [
-        f"## {label('ladder.part.limits', lang)}",
-        *[f"- {label(f'ladder.limit.{k}', lang)}" for k in _LIMITS],
-    ]
-    return "\n\n".join(blocks[: -len(_LIMITS)]) + "\n\n" + "\n".join(blocks[-len(_LIMITS) :]) + "\n"
+            blocks.append(f"## {label(f'ladder.part.{part}', lang)}")
+            blocks += [label("ladder.deviation", lang)] if set(names) & _per_deviation(rows, shown) else []
+            blocks += said
+    blocks += [f"## {label('ladder.part.limits', lang)}", "\n".join(_limits(rows, shown, lang))]
+    return "\n\n".join(blocks) + "\n"
 
 
-def open_points(card: Card) -> tuple[str, ...]:
-    """What keeps the verdict down, as `status:assumption` or `lowered:key`; failures alone if there are any."""
-    if card.lowered:
-        return tuple(f"lowered:{key}" for key in card.lowered)
-    failed = [a for a in card.assumptions if a.status == "fails"]
-    found = failed or [a for a in card.assumptions if a.status in _OPEN]
-    return tuple(f"{a.status}:{a.name}" for a in found[:_MOST_REASONS])
+def _has_number(rung: Rung) -> bool:
+    """Whether a rung has a number that may be read."""
+    return rung.line is not None and rung.card.verdict != NOT_IDENTIFIED
 
 
-def say_point(point: str, lang: str) -> str:
-    """One of `open_points` as a clause."""
-    status, _, name = point.partition(":")
-    if status == "lowered":
-        return label(f"ladder.lowered.{name}", lang)
-    return label(f"ladder.reason.{status}", lang, assumption=label(f"assumption.{name}", lang))
+def _per_deviation(rows: Mapping[str, pd.Series], shown: Iterable[str]) -> set[str]:
+    """Rungs whose number is per standard deviation of optimism."""
+    return {name for name in shown if rows[name]["unit"] == "pp per sd of optimism"}
 
 
-def verdict_sentence(card: Card, lang: str) -> str:
-    """The verdict, and why where it is not the strongest."""
-    verdict = label(f"verdict.{SLUGS[card.verdict]}.name", lang)
-    why = [] if card.verdict == CREDIBLE else [say_point(point, lang) for point in open_points(card)]
-    if not why:
-        return label("ladder.verdict", lang, verdict=verdict)
-    return label("ladder.because", lang, verdict=verdict, reasons=Formatter(lang).listing(why))
+def _limits(rows: Mapping[str, pd.Series], shown: Sequence[str], lang: str) -> list[str]:
+    """Reservations that apply to what was shown."""
+    keys = ["scales"] if len({rows[name]["unit"] for name in shown}) > 1 else []
+    said = [label(f"ladder.limit.{key}", lang) for key in (*keys, "policy", "displacement", "staff")]
+    if len(shown) > 1:
+        said.append(label("ladder.limit.several", lang, n=Formatter(lang).count(len(shown))))
+    return [f"- {sentence}" for sentence in said]
 
 
-def _conclusion(rungs: Sequence[Rung], rows: Mapping[str, pd.Series], lang: str) -> str:
-    """The first thing that a reader reads."""
-    credible = [r.card.rung for r in rungs if r.card.verdict == CREDIBLE]
-    found = [name for name in credible if _excludes_zero(rows[name])]
-    key = "effect" if found else "no_difference" if credible else "none"
-    names = [label(f"rung.{name}.name", lang) for name in (found or credible)]
-    return f"**{label(f'ladder.conclusion.{key}', lang, names=Formatter(lang).listing(names))}**"
-
-
-def _excludes_zero(row: pd.Series) -> bool:
-    return bool(row["conf_low"] > 0 or row["conf_high"] < 0)
+def _side(row: pd.Series) -> int:
+    """1 or -1 where the interval lies above or below zero, else 0."""
+    return int(row["conf_low"] > 0) - int(row["conf_high"] < 0)
 
 
 class _Words:
@@ -114,49 +94,113 @@ class _Words:
 
     def __init__(self, meta: Mapping[str, object], lang: str, level: float) -> None:
         self._lang, self._level, self._text = lang, level, Formatter(lang)
+        self._base = float(str(meta["base_rate"]))
         outcome, weeks = str(meta["outcome"]), int(str(meta["horizon_weeks"]))
         self._fill = {"reached": _reached(outcome, lang), "horizon": _horizon(outcome, weeks, lang)}
+
+    def base(self) -> str:
+        """The share that relative terms are against, and what brackets and intervals are."""
+        level = self._text.percent(self._level, decimals=0 if round(100 * self._level, 6) % 1 == 0 else 1)
+        return label(
+            "ladder.base",
+            self._lang,
+            base=self._text.percent(self._base, decimals=1),
+            level=level,
+            **self._fill,
+        )
+
+    def conclude(self, rungs: Sequence[Rung], rows: Mapping[str, pd.Series]) -> str:
+        """The first thing that a reader reads."""
+        credible = [r.card.rung for r in rungs if r.card.verdict == CREDIBLE]
+        found = [name for name in credible if _side(rows[name])]
+        others = [name for name in credible if name not in found]
+        if found:
+            said = [self._conclusion("effect", found, rows)]
+            said += [self._conclusion("others", others, rows)] if others else []
+        elif credible:
+            said = [self._conclusion("no_difference", credible, rows)]
+        elif any(_has_number(r) for r in rungs):
+            hints = any(r.card.verdict == SUGGESTIVE for r in rungs)
+            said = [label(f"ladder.conclusion.{'suggestive' if hints else 'predicts'}", self._lang)]
+        else:
+            return f"**{label('ladder.conclusion.nothing', self._lang)}**"
+        return f"**{' '.join([*said, label('ladder.guard', self._lang)])}**"
+
+    def _conclusion(self, key: str, names: Sequence[str], rows: Mapping[str, pd.Series]) -> str:
+        named = [
+            label(
+                "ladder.named",
+                self._lang,
+                name=label(f"rung.{name}.name", self._lang),
+                number=self._text.pp(rows[name]["estimate"] / 100),
+                interval=self._interval(rows[name]["conf_low"], rows[name]["conf_high"]),
+            )
+            for name in names
+        ]
+        return label(f"ladder.conclusion.{key}", self._lang, names=self._text.listing(named))
 
     def say(self, rung: Rung, row: pd.Series) -> str:
         """What one rung found, with its verdict."""
         name = label(f"rung.{rung.card.rung}.name", self._lang)
-        if rung.line is None:
-            missing = self._text.listing([label(f"missing.{key}", self._lang) for key in rung.card.missing])
-            return label("ladder.refused", self._lang, name=name, missing=missing)
+        if rung.card.missing:
+            return missing_sentence(rung.card, self._lang)
+        if not _has_number(rung):
+            reasons = say_points(open_points(rung.card), self._lang)
+            return label("ladder.unusable", self._lang, name=name, reasons=reasons).rstrip()
         key = f"ladder.say.{rung.card.rung}"
-        form = "unclear" if not _excludes_zero(row) else "clear"
-        if form == "clear" and rung.card.verdict == CREDIBLE and has_label(f"{key}.effect"):
-            form = "effect"
-        said = label(f"{key}.{form}", self._lang, **self._fill, **self._numbers(rung, row))
-        return f"**{name}.** {said} {verdict_sentence(rung.card, self._lang)}"
+        said = label(f"{key}.{self._form(rung, row)}", self._lang, **self._fill, **self._numbers(rung, row))
+        return f"**{name}.** {said.rstrip()} {say_verdict(rung.card, self._lang)}"
+
+    def _form(self, rung: Rung, row: pd.Series) -> str:
+        """Which sentence of the rung the number calls for."""
+        side, key = _side(row), f"ladder.say.{rung.card.rung}"
+        if side == 0:
+            return "unclear"
+        if rung.card.verdict == CREDIBLE and has_label(f"{key}.effect"):
+            return "effect"
+        return "reversed" if side < 0 and has_label(f"{key}.reversed") else "clear"
 
     def _numbers(self, rung: Rung, row: pd.Series) -> dict[str, str]:
-        estimate = row["estimate"] / 100
-        relative = pd.notna(row["relative"]) and rung.card.rung not in ("raw_gradient", "direction")
-        said = (
-            self._text.absolute_and_relative(estimate, baseline=row["base_rate"])
-            if relative
-            else self._text.pp(estimate)
-        )
-        interval = self._text.interval(
-            row["conf_low"] / 100, row["conf_high"] / 100, unit="pp", level=self._level
-        )
+        """The number with a sign and with a word for its direction; no relative term where it has none."""
+        estimate, base = row["estimate"] / 100, row["base_rate"] if pd.notna(row["relative"]) else np.nan
+        size = self._text.absolute_and_relative(abs(estimate), baseline=base)
         return {
-            "estimate": said,
-            "interval": interval,
-            "base": self._text.percent(row["base_rate"], decimals=1),
-        } | self._ends(rung)
+            "signed": self._text.absolute_and_relative(estimate, baseline=base),
+            "change": label(f"ladder.change.{_way(estimate)}", self._lang, size=size),
+            "interval": self._interval(row["conf_low"], row["conf_high"]),
+        } | (self._ends(rung) if rung.card.rung == "raw_gradient" else self._back(rung))
+
+    def _interval(self, low: float, high: float) -> str:
+        return label("ladder.interval", self._lang, range=interval_range(low, high, self._text))
 
     def _ends(self, rung: Rung) -> dict[str, str]:
         """Shares at the lowest and the highest answer."""
-        fit = rung.fits.get("cell_means")
-        if fit is None:
+        fit = rung.fits["cell_means"]
+        low, top = float(fit.estimates[0]), float(fit.estimates[-1])
+        shares = {"low": low, "high": low + top}
+        return {end: self._text.percent(share, decimals=1) for end, share in shares.items()}
+
+    def _back(self, rung: Rung) -> dict[str, str]:
+        """From action to belief, in steps of the answer."""
+        if rung.card.rung != "direction":
             return {}
-        low = float(fit.estimates[0])
-        return {
-            "low": self._text.percent(low, decimals=1),
-            "high": self._text.percent(low + float(fit.estimates[-1]), decimals=1),
-        }
+        table = rung.fits["cross_lagged"].diagnostics["directions"]
+        back = table[table["direction"] == "action_to_belief"].iloc[0]
+        n = self._text.number(abs(float(back["estimate"])), decimals=2)
+        range_ = self._text.range(back["conf_low"], back["conf_high"], decimals=2)
+        steps = label(f"ladder.steps.{_way(float(back['estimate']))}", self._lang, n=n)
+        interval = label("ladder.interval", self._lang, range=range_)
+        return {"back": label("ladder.say.direction.back", self._lang, steps=steps, interval=interval)}
+
+
+def interval_range(low: float, high: float, text: Formatter) -> str:
+    """An interval in percentage points; an end so near zero that it would print as zero has two decimals."""
+    nearest = min(abs(low), abs(high))
+    return text.range(low, high, decimals=2 if low * high > 0 and nearest < _PRINTS_AS_ZERO else 1)
+
+
+def _way(x: float) -> str:
+    return "down" if x < 0 else "up"
 
 
 def _reached(outcome: str, lang: str) -> str:
