@@ -23,7 +23,8 @@ def caseworker_spread(world: World, rows: TruthRows, actual: CumulativeHazard) -
     """Standard deviation over caseworkers of P(job) had each been in charge of the same measurements.
 
     Caseworker j takes the place of the one in charge, from the measurement until the citizen's next
-    caseworker: own effect, disposition, and the answers j would give. Activities stay as they are, and so
+    caseworker: own effect, disposition, and the answers j would give, the last of which stands until the
+    next caseworker's first. Activities stay as they are, and so
     does the jobcentre's own effect.
 
     Returns
@@ -53,12 +54,16 @@ def caseworker_spread(world: World, rows: TruthRows, actual: CumulativeHazard) -
 
 
 class _Spells:
-    """The common measurements: hazard of each wave under the caseworker in charge, and the rest."""
+    """The common measurements: hazard of each wave of the caseworker in charge, and the rest.
+
+    `in_time` is the hazard while the caseworker is in charge, `after` while only the last answer stands.
+    """
 
     def __init__(self, world: World, rows: TruthRows, common: Ints, actual: CumulativeHazard) -> None:
         beliefs = world.beliefs
         citizen, form = rows.citizen[common], rows.form[common]
         begin, until, end = rows.begin[common], rows.until[common], rows.end[common]
+        answered = rows.answered[common]
         # every wave from the measurement on; the last one's answer stands for the rest of the time
         each = form[:, None] + np.arange(_WAVES + 1)
         last = np.searchsorted(beliefs.citizen, citizen, side="right")[:, None] - 1
@@ -66,13 +71,14 @@ class _Spells:
         each = np.minimum(each, last)
         opens = np.where(inside, beliefs.day[each], cal.NEVER)
         opens[:, 0] = begin
-        edges = np.clip(opens, begin[:, None], until[:, None])
-        edges[:, -1] = until
+        edges = np.clip(opens, begin[:, None], answered[:, None])
+        edges[:, -1] = answered
         self.form = each[:, :-1]
-        self.wave_hazard = np.stack(
-            [actual.between(citizen, edges[:, k], edges[:, k + 1]) for k in range(_WAVES)], axis=1
+        self.in_time, self.after = (
+            np.stack([actual.between(citizen, part[:, k], part[:, k + 1]) for k in range(_WAVES)], axis=1)
+            for part in (np.minimum(edges, until[:, None]), np.maximum(edges, until[:, None]))
         )
-        self.other = actual.between(citizen, until, end)
+        self.other = actual.between(citizen, answered, end)
         self.in_charge = world.tenures.caseworker[rows.tenure[common]]
         former = np.append(False, beliefs.active[:-1])[self.form] & (beliefs.wave[self.form] > 0)
         self.former = former
@@ -87,7 +93,7 @@ class _Spells:
             - workers.effect[self.in_charge]
             + dials.optimism_effect * (workers.alpha[j] - workers.alpha[self.in_charge])
         )
-        hazard = self.wave_hazard
+        change: Floats | float = 1.0
         if dials.belief_effect != 0:
             answer = answer_with(
                 dials,
@@ -95,8 +101,9 @@ class _Spells:
                 stretch=float(workers.stretch[j]),
                 before=self.former,
             )
-            hazard = hazard * np.exp(dials.belief_effect * (answer - self.answer))
-        return float(np.mean(-np.expm1(-(self.other + ratio * hazard.sum(axis=1)))))
+            change = np.exp(dials.belief_effect * (answer - self.answer))
+        total = ratio * (self.in_time * change).sum(axis=1) + (self.after * change).sum(axis=1)
+        return float(np.mean(-np.expm1(-(self.other + total))))
 
 
 def _evenly(order: Ints, most: int) -> Ints:

@@ -7,6 +7,8 @@ P = 1 - exp(-H): exact given who met whom and who answered what; no outcome is d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,9 +37,10 @@ def true_effects(world: World, segments: Segments, history: History) -> dict[str
         `base_rate`: P(job) as things are; `gradient_low`, `gradient_high`: of those with answer 1 and 5.
 
         `optimism_sd_pp`: dispositions raised by one, from the measurement until the citizen's next
-        caseworker. `optimism_slope_pp`: raised by a half less lowered by a half, which is what a linear
-        regression on disposition estimates. `optimism_sd_steps`, `optimism_slope_steps`: how many steps the
-        answer at the measurement moves by the same. `relationship_optimism_...` and `mover_...` are the same
+        caseworker, whose first answer replaces the raised one. `optimism_slope_pp`: raised by a half less
+        lowered by a half, which is what a linear regression on disposition estimates. `optimism_sd_steps`,
+        `optimism_slope_steps`: how many steps the answer at the measurement moves by the same.
+        `relationship_optimism_...` and `mover_...` are the same
         four, averaged over each citizen's first measurement with each caseworker, and over those with
         another caseworker than at the citizen's measurement before.
 
@@ -79,19 +82,27 @@ class _Worlds:
         self.world, self.segments, self.rows = world, segments, rows
         self.actual = job_hazard(world, segments)
         self.base = self.actual.between(rows.citizen, rows.begin, rows.end)
-        self.own = self.actual.between(rows.citizen, rows.begin, rows.until)
         self._known = {(0.0, False): self.base}
 
     def raised(self, raised: float, *, answers_only: bool = False) -> Floats:
-        """With dispositions, or the answers alone, raised until the next caseworker."""
+        """With dispositions raised, or the answers alone; these stand until the next caseworker's first."""
         if (raised, answers_only) not in self._known:
-            hazard = job_hazard(
-                self.world, self.segments, raised=0.0 if answers_only else raised, answers_raised=raised
-            )
             rows = self.rows
-            change = hazard.between(rows.citizen, rows.begin, rows.until) - self.own
+            answers = self._change(raised, disposition=False)
+            both = answers if answers_only else self._change(raised, disposition=True)
+            change = both(rows.begin, rows.until) + answers(rows.until, rows.answered)
             self._known[raised, answers_only] = self.base + change
         return self._known[raised, answers_only]
+
+    def _change(self, raised: float, *, disposition: bool) -> Callable[[Ints, Ints], Floats]:
+        """Change of the hazard over some days where answers, and maybe dispositions, are raised."""
+        citizen = self.rows.citizen
+        hazard = job_hazard(
+            self.world, self.segments, raised=raised if disposition else 0.0, answers_raised=raised
+        )
+        return lambda begin, end: np.asarray(
+            hazard.between(citizen, begin, end) - self.actual.between(citizen, begin, end)
+        )
 
     def fixed(self, **terms: bool) -> Floats:
         """With a shift or an activity for everybody, or for nobody, at all times."""

@@ -25,24 +25,34 @@ class TruthRows:
     begin: Ints  # first Monday after the measurement
     end: Ints  # 52 weeks later
     until: Ints  # day on which the citizen's next caseworker begins, inside [begin, end]
+    answered: (
+        Ints  # day of the next caseworker's first answer, inside [until, end]: the old one stands so long
+    )
 
 
 def truth_rows(world: World, history: History) -> TruthRows:
     """Find the measurements and their windows."""
     beliefs = world.beliefs
     first = np.full(world.citizens.entry.size, cal.NEVER)
-    citizen, row = np.unique(history.jobs.citizen, return_index=True)
-    first[citizen] = history.jobs.start[row]
+    worked, row = np.unique(history.jobs.citizen, return_index=True)
+    first[worked] = history.jobs.start[row]
     form = np.flatnonzero(history.measured & (beliefs.day < first[beliefs.citizen]))
     begin = cal.window_starts(beliefs.day[form])
     end = np.minimum(begin + cal.HORIZON_DAYS, cal.END)
+    citizen = beliefs.citizen[form]
+    leaves = _next_start(world, beliefs.tenure[form])
+    following = np.searchsorted(cal.key(beliefs.citizen, beliefs.day), cal.key(citizen, leaves))
+    known = np.append(beliefs.citizen, -1)[following] == citizen
+    answered = np.where(known, np.append(beliefs.day, cal.NEVER)[following], cal.NEVER)
+    until = np.clip(leaves, begin, end)
     return TruthRows(
         form=form,
-        citizen=beliefs.citizen[form],
+        citizen=citizen,
         tenure=beliefs.tenure[form],
         begin=begin,
         end=end,
-        until=np.clip(_next_start(world, beliefs.tenure[form]), begin, end),
+        until=until,
+        answered=np.clip(answered, until, end),
     )
 
 

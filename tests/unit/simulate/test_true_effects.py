@@ -69,12 +69,16 @@ def test_spread_of_caseworkers_is_that_of_putting_each_in_charge(dials):
     rows = truth_rows(world, history)
     assert rows.form.size < COMMON_ROWS
     actual = job_hazard(world, segments)
-    rest = actual.between(rows.citizen, rows.until, rows.end)
+    rest = actual.between(rows.citizen, rows.answered, rows.end)
     rated = np.unique(world.tenures.caseworker[rows.tenure])
     chance = []
     for j in rated:
-        other = job_hazard(under(world, j), segments)
-        chance.append(probability(other.between(rows.citizen, rows.begin, rows.until) + rest).mean())
+        there = under(world, j)
+        other = job_hazard(there, segments)
+        stands = job_hazard(replace(there, caseworkers=world.caseworkers), segments)
+        total = other.between(rows.citizen, rows.begin, rows.until) + rest
+        total += stands.between(rows.citizen, rows.until, rows.answered)
+        chance.append(probability(total).mean())
     table = pd.DataFrame({"chance": chance, "office": world.caseworkers.jobcentre[rated]})
     within = table["chance"] - table.groupby("office")["chance"].transform("mean")
     spread = caseworker_spread(world, rows, actual)
@@ -112,6 +116,22 @@ def test_first_meetings_are_those_in_the_tables():
     before = forms.groupby("citizen_id")["caseworker_id"].shift()
     assert new.tolist() == (before.notna() & (before != forms["caseworker_id"])).tolist()
     assert 0 < new.sum() < met.sum() < rows.form.size
+
+
+def test_an_answer_stands_until_the_next_caseworkers_first():
+    world, _, history = simulated(5)
+    rows, beliefs, tenures = truth_rows(world, history), world.beliefs, world.tenures
+    later = 0
+    for row in range(0, rows.form.size, 7):
+        own = tenures.citizen == rows.citizen[row]
+        starts = tenures.start[own & (tenures.start > tenures.start[rows.tenure[row]])]
+        leaves = starts.min(initial=10**6)
+        answers = beliefs.day[(beliefs.citizen == rows.citizen[row]) & (beliefs.day >= leaves)]
+        until = np.clip(leaves, rows.begin[row], rows.end[row])
+        assert rows.until[row] == until
+        assert rows.answered[row] == np.clip(answers.min(initial=10**6), until, rows.end[row])
+        later += rows.answered[row] > until
+    assert later > 10
 
 
 def test_effects_of_dispositions_are_those_of_hazards_written_out():
