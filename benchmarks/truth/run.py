@@ -49,9 +49,9 @@ TRUTHS = {
     "hazard": "belief_step_pp",
     "within_citizen": "belief_step_one_wave_pp",
     "two_raters": "belief_step_pp",
-    "leniency": "relationship_optimism_sd_pp",
-    "leniency_iv": "leniency_step_pp",
-    "shift": "mover_sd_pp",
+    "leniency": "relationship_optimism_slope_pp",
+    "leniency_iv": "relationship_leniency_step_pp",
+    "shift": "mover_slope_pp",
     "value_added": "caseworker_sd_within_pp",
     "direction": "belief_to_action_pp",
 }

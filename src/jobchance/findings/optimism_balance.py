@@ -5,18 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import f as fisher
 
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.findings.balance_columns import TRAITS, Trait, traits_of
 from jobchance.findings.context import add_context, counts, interval_key
 from jobchance.findings.model import Finding
 from jobchance.findings.optimism_rows import cell_slope, optimism_needs, optimism_rows
+from jobchance.numerics.leave_out_tests import score_test
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study
 
 NAME = "optimism_balance"
-PER_TRAIT = 5  # caseworkers per trait that the joint test asks for
 
 
 def needs(study: Study, panel: AnalysisPanel | None) -> tuple[str, ...]:
@@ -110,9 +109,9 @@ def _joint(rows: pd.DataFrame, traits: list[Trait]) -> dict[str, object]:
     Z = (table - table.groupby(cell).transform("mean")).to_numpy(dtype=float)
     Z = Z[:, _independent(Z)]
     optimism = known["optimism_sd"] - known.groupby("cell")["optimism_sd"].transform("mean")
-    scores = pd.DataFrame(Z * optimism.to_numpy()[:, None]).groupby(known["caseworker_id"].to_numpy()).sum()
-    F, p = _score_test(scores.to_numpy())
-    G, q = scores.shape
+    codes = pd.factorize(known["caseworker_id"])[0].astype(np.int64)
+    F, _, p = score_test(Z * optimism.to_numpy()[:, None], codes)
+    G, q = int(codes.max()) + 1, Z.shape[1]
     return {
         "mark": "joint",
         "level": "joint",
@@ -123,17 +122,6 @@ def _joint(rows: pd.DataFrame, traits: list[Trait]) -> dict[str, object]:
         "N_rows": len(known),
         **counts(known),
     }
-
-
-def _score_test(scores: NDArray[np.float64]) -> tuple[float, float]:
-    """F and p-value from the scores of each cluster, shape (G, q); NaN with too few clusters."""
-    G, q = scores.shape
-    if q == 0 or PER_TRAIT * q > G:
-        return float("nan"), float("nan")
-    total = scores.sum(axis=0)
-    L = float(total @ np.linalg.solve(scores.T @ scores, total))
-    F = L / (G - L) * (G - q) / q
-    return F, float(fisher.sf(F, q, G - q))
 
 
 def _independent(Z: NDArray[np.float64]) -> list[int]:

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from jobchance.formatting import Formatter
@@ -202,7 +203,12 @@ def table(header: Sequence[str], body: Sequence[Sequence[str]], *, text_columns:
 
 def _diagnostic(name: str, frame: pd.DataFrame) -> str:
     """A table beside the estimates: texts to the left, numbers to the right."""
-    texts = [column for column in frame if not pd.api.types.is_numeric_dtype(frame[column].dtype)]
+    dtypes = pd.api.types
+    texts = [
+        column
+        for column in frame
+        if dtypes.is_bool_dtype(frame[column].dtype) or not dtypes.is_numeric_dtype(frame[column].dtype)
+    ]
     ordered = [*texts, *[column for column in frame if column not in texts]]
     body = [[_cell(str(c), row[c], text=c in texts) for c in ordered] for row in frame.to_dict("records")]
     title = name.replace("_", " ").capitalize()
@@ -213,6 +219,8 @@ def _cell(column: str, value: Any, *, text: bool) -> str:
     """One cell of a table beside the estimates; missing values look alike in all columns."""
     if value is None or pd.isna(value):
         return "" if text else _number(None)
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
     if text:
         return str(value)
     return _FORMAT.p_value(value) if column.endswith("p_value") else _number(value)

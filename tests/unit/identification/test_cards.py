@@ -88,3 +88,14 @@ def test_diagnostics_travel_with_a_stored_fit() -> None:
     back = Fit.from_dict(json.loads(json.dumps(fit.to_dict())))
     pd.testing.assert_frame_equal(back.diagnostics["checks"], checks)
     assert "random_assignment" in back.summary()
+
+
+def test_tables_beside_the_estimates_print_truth_values_and_small_p_values() -> None:
+    data = pd.DataFrame({"y": [1.0, 2, 4, 3], "x": [0.0, 1, 2, 3]})
+    table = pd.DataFrame({"kept": [True, False], "p_value": [1e-130, np.nan]})
+    text = replace(
+        fit_glm("y ~ x", data, family="gaussian", vcov="model"), diagnostics={"steps": table}
+    ).summary()
+    assert "yes" in text
+    assert "< 0.001".replace(" ", "\u00a0") in text or "< 0.001" in text
+    assert "000000" not in text
