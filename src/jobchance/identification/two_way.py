@@ -27,7 +27,7 @@ def two_way_variance(
     caseworker: ArrayLike,
     *,
     method: str = "kss",
-    leave_out: str = "observation",
+    leave_out: str = "match",
     covariates: pd.DataFrame | ArrayLike | None = None,
     n_projections: int | None = None,
     std_errors: bool = True,
@@ -52,10 +52,11 @@ def two_way_variance(
     method : {"kss", "plugin", "andrews"}
         Leave-out; estimated effects as they are; correction with one common error variance (Andrews et al.
         2008). All three stand in `diagnostics["components"]`.
-    leave_out : {"observation", "match"}
-        What has an error of its own: a row, or all rows of a citizen with a caseworker together (errors may
-        then depend on each other within a relation). With `"match"` the variance of citizens has no standard
-        error, since a citizen with one caseworker cannot lose it.
+    leave_out : {"match", "observation"}
+        What has an error of its own: all rows of a citizen with a caseworker together (errors may then
+        depend on each other within a relation, as repeated answers about one citizen do), or each row. With
+        `"match"` the variance of citizens has no standard error, since a citizen with one caseworker cannot
+        lose it.
     covariates : DataFrame or array (n, k) or None
         Numeric columns, partialled out first with both sets of effects in the model; the correction then
         treats `b` as known.
@@ -94,9 +95,9 @@ def two_way_variance(
     weighted by their rows; the variance of a match of a citizen with one caseworker from leaving out its
     rows. One difference: matches are centred at the mean of `y` before weighting, where the reference
     subtracts the plain mean of root-weighted match means; both are unbiased, this one does not change when a
-    constant is added to `y`, and they agree where matches have one length or `leave_out="observation"`. The
-    reference leaves out matches by default; other packages (pytwoway) default to the homoskedastic
-    correction, and give citizens with one caseworker their caseworker's mean error variance.
+    constant is added to `y`, and they agree where matches have one length or `leave_out="observation"`. Other
+    packages (pytwoway) default to the homoskedastic correction, and give citizens with one caseworker their
+    caseworker's mean error variance.
 
     Standard errors are those of KSS for the asymptotically normal case (no dominating eigenvalue), with
     error variances smoothed over rows of like leverage; a remark says when an eigenvalue dominates.
