@@ -200,14 +200,14 @@ def feedback(rows: LeniencyRows, thresholds: Thresholds) -> Assumption:
 def by_argument(rows_kind: str) -> list[Assumption]:
     """Assumptions that no data can test, with the status that the argument for them supports.
 
-    `no_interference` is `by_design`: the estimand is the effect of one citizen's caseworker, averaged over
-    how the others were allocated, which random allocation identifies although citizens may affect each other
+    `no_interference` is `stated`: the estimand is the effect of one citizen's caseworker, averaged over how
+    the others were allocated, which random allocation identifies although citizens may affect each other
     (Sävje, Aronow & Hudgens 2021). `no_selection_into_rows` is `doubtful` for `rows="all"`, since only
     citizens still without the outcome have later measurements; a first measurement has no such past with
     its caseworker.
     """
-    selected = "doubtful" if rows_kind == "all" else "by_design"
-    return [Assumption("no_interference", "by_design"), Assumption("no_selection_into_rows", selected)]
+    selected = "doubtful" if rows_kind == "all" else "stated"
+    return [Assumption("no_interference", "stated"), Assumption("no_selection_into_rows", selected)]
 
 
 def _on_optimism(y: Floats, frame: pd.DataFrame) -> CellRegression | None:

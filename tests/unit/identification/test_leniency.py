@@ -130,7 +130,7 @@ def test_rows(panel, rows):
     assert fit.nobs == expected[rows]
     assert sum(fit.sample.dropped.values()) == len(again) - fit.nobs
     assert set(fit.inference.clusters) == {"caseworker_id"} | ({"citizen_id"} if rows != "first" else set())
-    assert statuses(fit)["no_selection_into_rows"] == ("doubtful" if rows == "all" else "by_design")
+    assert statuses(fit)["no_selection_into_rows"] == ("doubtful" if rows == "all" else "stated")
     assert any("rows='all'" in note for note in fit.notes) == (rows == "all")
 
 
