@@ -25,7 +25,7 @@ COLUMNS = (
     "action",
 )
 _OWN_BELIEF = "self_efficacy"  # the construct: the citizen's belief in managing a job
-_NOT_HELD = ("cancelled", "planned")
+_NOT_HELD = ("planned", "not_started")
 
 
 def companion_columns(study: Study, rows: pd.DataFrame) -> pd.DataFrame:

@@ -61,11 +61,11 @@ def test_action_is_an_activity_that_covers_the_date(study):
             "citizen_id": rows["citizen_id"].to_numpy(),
             "start": [day[0], day[1] - week, day[2] - week, day[3] - week],
             "end": [day[0] + week, day[1], np.datetime64("NaT"), day[3] + week],
-            "status": ["held", "held", "held", "cancelled"],
+            "status": ["completed", "completed", "ongoing", "not_started"],
         }
     )
     made = companion_columns(replace(study, tables={**study.tables, "activity": activity}), rows)
-    # the first day counts, the end does not, open spells last, cancelled ones are none
+    # the first day counts, the end does not, open spells last, what never started is none
     assert made["action"].tolist() == [1.0, 0.0, 1.0, 0.0]
 
 
