@@ -6,19 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from jobchance.errors import SpecError
+from jobchance.figures import _ladder as ladder
 from jobchance.figures import _phrases as phrase
 from jobchance.figures import marks, style
 from jobchance.figures._captions import note
-from jobchance.figures._ladder import (
-    SLUGS,
-    best_verdict,
-    name_of,
-    refused_sentence,
-    slug,
-    with_number,
-)
 from jobchance.figures.base import CatalogueFigure, Description, KeyEntry, add_key, finish, new_figure
 from jobchance.formatting import Formatter
+from jobchance.identification.cards import CREDIBLE, PREDICTS, SUGGESTIVE
+from jobchance.identification.cards_text import verdict_name
 from jobchance.labels.load import label
 
 NAME = "grade_of_evidence"
@@ -28,105 +24,72 @@ REQUIRED = (
     "N_citizens_total", "N_caseworkers_total", "N_jobcentres_total", "study_source", "data_kind",
 )  # fmt: skip
 _KEY = f"figure.{NAME}"
-_COLOURS = {"credible": style.HIGH, "suggestive": style.CASEWORKER, "predicts_only": style.NEUTRAL}
-_MARKERS = {"credible": "D", "suggestive": "o", "predicts_only": "s"}
+# shape says what colour says: the further a design reaches, the more the mark stands out
+_COLOURS = {CREDIBLE: style.HIGH, SUGGESTIVE: style.CASEWORKER, PREDICTS: style.NEUTRAL}
+_MARKERS = {CREDIBLE: "D", SUGGESTIVE: "o", PREDICTS: "s"}
+_EMPTY_CM, _ROW_CM = 1.5, 0.62
 
 
 def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
-    """One panel per unit, since different units share no axis; one row per design, verdict at its right."""
-    rows = with_number(frame)
-    units = list(dict.fromkeys(rows["unit"]))
-    groups = [rows[rows["unit"] == unit].reset_index(drop=True) for unit in units]
-    figure, axes = new_figure(
-        height_cm=sum(1.9 + 0.62 * len(group) for group in groups),
-        rows=len(groups),
-        height_ratios=[1.9 + 0.62 * len(group) for group in groups],
-    )
-    for ax, unit, group in zip(axes, units, groups, strict=True):
-        _panel(ax, str(unit), group, lang)
-    found = [s for s in _COLOURS if (rows["verdict"].map(slug) == s).any()]
-    add_key(
-        figure,
-        [
-            KeyEntry(label(f"verdict.{s}.name", lang), _COLOURS[s], marker=_MARKERS[s], filled=True)
-            for s in found
-        ],
-    )
-    return finish(figure, _describe(frame, rows, lang))
+    """One panel per unit, since different units share no axis; one row per design, number at the right."""
+    rows = ladder.drawn(frame)
+    if rows.empty:
+        raise SpecError(f"figure {NAME}: no design has a number; evidence_table says what is missing.")
+    groups = [rows[rows["unit"] == unit].reset_index(drop=True) for unit in dict.fromkeys(rows["unit"])]
+    height = _EMPTY_CM * len(groups) + _ROW_CM * len(rows)
+    figure, axes = new_figure(height_cm=height, rows=len(groups), height_ratios=[len(g) for g in groups])
+    for ax, group in zip(axes, groups, strict=True):
+        _panel(ax, group, lang)
+    found = [verdict for verdict in _COLOURS if (ladder.with_number(rows)["verdict"] == verdict).any()]
+    entries = [KeyEntry(verdict_name(v, lang), _COLOURS[v], marker=_MARKERS[v], filled=True) for v in found]
+    add_key(figure, entries)
+    return finish(figure, _describe(frame, lang))
 
 
-def _panel(ax: Axes, unit: str, rows: pd.DataFrame, lang: str) -> None:
+def _panel(ax: Axes, rows: pd.DataFrame, lang: str) -> None:
     """Estimates of one unit, with numbers to the right."""
-    slugs = [slug(verdict) for verdict in rows["verdict"]]
     marks.reference_line(ax, 0.0)
     marks.interval_points(
         ax,
-        [name_of(rung, lang) for rung in rows["rung"]],
+        [ladder.name_of(str(rung), lang) for rung in rows["rung"]],
         rows["estimate"],
         low=rows["conf_low"],
         high=rows["conf_high"],
-        colours=[_COLOURS[s] for s in slugs],
-        markers=[_MARKERS[s] for s in slugs],
+        colours=[_COLOURS[verdict] for verdict in rows["verdict"]],
+        markers=[_MARKERS[verdict] for verdict in rows["verdict"]],
     )
-    ends = np.array([0.0, *rows["conf_low"], *rows["conf_high"]], dtype=float)
-    margin = 0.08 * float(np.nanmax(ends) - np.nanmin(ends))
-    ax.set_xlim(float(np.nanmin(ends)) - margin, float(np.nanmax(ends)) + margin)
-    text = Formatter(lang)
+    known = rows[["conf_low", "conf_high"]].to_numpy(dtype=float)
+    ends = np.array([0.0, *known[~np.isnan(known)]])
+    margin = 0.08 * (float(np.ptp(ends)) or 1.0)
+    ax.set_xlim(ends.min() - margin, ends.max() + margin)
     for place, (_, row) in enumerate(rows.iterrows()):
-        number = text.number(row["estimate"], decimals=1)
-        interval = text.range(row["conf_low"], row["conf_high"], decimals=1)
-        ax.text(
-            1.02,
-            place,
-            label(f"{_KEY}.value", lang, estimate=number, interval=interval),
-            transform=ax.get_yaxis_transform(),
-            va="center",
-            clip_on=False,
-        )
+        value = (
+            "" if pd.isna(row["estimate"]) else ladder.value_of(row, lang)
+        )  # a hidden row has its own mark
+        ax.text(1.02, place, value, transform=ax.get_yaxis_transform(), va="center", clip_on=False)
     marks.number_axis(ax, axis="x", lang=lang)
     marks.grid_lines(ax, axis="x")
-    ax.set_title(label(f"{_KEY}.unit.{_UNITS[unit]}", lang))
+    ax.set_title(label(f"{_KEY}.unit.{ladder.UNITS[str(rows['unit'].iloc[0])]}", lang))
 
 
-_UNITS = {
-    "pp, highest against lowest answer": "extremes",
-    "pp per step of the answer": "step",
-    "pp per sd of optimism": "optimism",
-    "pp, sd between caseworkers": "spread",
-    "pp of activity per step of the answer": "activity",
-}
-
-
-def _describe(frame: pd.DataFrame, rows: pd.DataFrame, lang: str) -> Description:
-    text = Formatter(lang)
-    said = [
-        label(
-            f"{_KEY}.said",
-            lang,
-            name=name_of(str(row["rung"]), lang),
-            estimate=text.number(row["estimate"], decimals=1),
-            interval=text.range(row["conf_low"], row["conf_high"], decimals=1),
-            verdict=label(f"verdict.{slug(str(row['verdict']))}.name", lang),
-        )
-        for _, row in rows.iterrows()
-    ]
+def _describe(frame: pd.DataFrame, lang: str) -> Description:
+    when = {"reached": phrase.outcome_reached(frame, lang), "horizon": phrase.horizon(frame, lang)}
+    base = Formatter(lang).percent(float(frame["base_rate"].iloc[0]), decimals=1)
     return Description(
         id="F89",
         name=NAME,
         lang=lang,
-        headline=label(f"{_KEY}.headline.{best_verdict(frame)}", lang),
-        subtitle=label(f"{_KEY}.subtitle", lang, horizon=phrase.horizon(frame, lang)),
+        headline=ladder.headline(frame, lang),
+        subtitle=label(f"{_KEY}.subtitle", lang, **when),
         note=note(
             frame,
             lang,
-            label(f"{_KEY}.base", lang, base=text.percent(float(frame["base_rate"].iloc[0]), decimals=1)),
-            refused_sentence(frame, lang),
-            cautions=(f"{_KEY}.scales", f"{_KEY}.reading"),
+            label(f"{_KEY}.base", lang, base=base, **when),
+            ladder.refused_sentence(frame, lang),
+            ladder.hidden_sentence(frame, lang),
+            cautions=(f"{_KEY}.reading", f"{_KEY}.scales"),
         ),
         source=phrase.source(frame, lang),
-        alt=label(f"{_KEY}.alt", lang, rows=" ".join(said)),
+        alt=label(f"{_KEY}.alt", lang, rows=ladder.said(ladder.with_number(frame), lang)),
         units={"estimate": "percentage points of the unit named", "relative": "share of the base rate"},
     )
-
-
-assert set(_COLOURS) <= set(SLUGS.values()), "every colour belongs to a verdict"

@@ -31,6 +31,7 @@ SLUGS = {
 _OPEN = ("fails", "doubtful", "untested")
 _RESTS_ON = ("accepted", "by_design", "stated")
 _MOST_REASONS = 3
+_PRINTS_AS_ZERO = 0.05
 _MOST_SAID = 2  # the card itself has all
 _LARGE = 10  # from here on, decimals of a statistic say nothing
 
@@ -44,6 +45,19 @@ def open_points(card: Card) -> tuple[str, ...]:
     failed = [a for a in card.assumptions if a.status == "fails"]
     found = failed or [a for a in card.assumptions if a.status in _OPEN]
     return tuple(f"{a.status}:{a.name}" for a in found[:_MOST_REASONS])
+
+
+def rests_on(card: Card) -> tuple[str, ...]:
+    """What no test stands behind where the verdict is the strongest, as `status:assumption`; else nothing."""
+    if card.verdict != CREDIBLE:
+        return ()
+    return tuple(f"{a.status}:{a.name}" for a in card.assumptions if a.status in _RESTS_ON)
+
+
+def say_rests(points: Iterable[str], lang: str) -> str:
+    """`rests_on` as clauses in a row."""
+    parts = [point.partition(":") for point in dict.fromkeys(points)]
+    return join([_clauses(status, [name], lang) for status, _, name in parts], lang)
 
 
 def say_points(points: Iterable[str], lang: str) -> str:
@@ -66,16 +80,15 @@ def say_verdict(card: Card, lang: str) -> str:
         # what can only predict by its design needs one reason, what might be more needs the main ones
         most = 1 if card.ceiling == PREDICTS else _MOST_SAID
         return f"{said} {say_points(open_points(card)[:most], lang)}".rstrip()
-    rests = [(a.status, a.name) for a in card.assumptions if a.status in _RESTS_ON]
+    rests = rests_on(card)
     tested = any(a.status == "holds" for a in card.assumptions)
     if not rests:
         return label("ladder.verdict", lang, verdict=verdict)
-    clauses = [_clauses(status, [name], lang) for status, name in dict.fromkeys(rests)]
     return label(
         "ladder.provided",
         lang,
         verdict=verdict,
-        assumptions=join(clauses, lang),
+        assumptions=say_rests(rests, lang),
         tested=label("ladder.tested", lang) if tested else "",
     ).rstrip()
 
@@ -102,6 +115,12 @@ def card_text(card: Card, lang: str) -> str:
     if card.assumptions:
         blocks.append("\n".join(_line(a, lang) for a in card.assumptions))
     return "\n\n".join([*blocks, say_verdict(card, lang)]) + "\n"
+
+
+def interval_range(low: float, high: float, text: Formatter) -> str:
+    """An interval in percentage points; an end so near zero that it would print as zero has two decimals."""
+    nearest = min(abs(low), abs(high))
+    return text.range(low, high, decimals=2 if low * high > 0 and nearest < _PRINTS_AS_ZERO else 1)
 
 
 def missing_sentence(card: Card, lang: str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.identification.cards import Card
-from jobchance.identification.cards_text import open_points
+from jobchance.identification.cards_text import open_points, rests_on
 from jobchance.identification.ladder_summary import render
 from jobchance.identification.ladder_text import ladder_text
 from jobchance.identification.rungs.model import Rung
@@ -44,6 +44,7 @@ FURTHER = (
     "N_caseworkers",
     "missing",
     "open_points",
+    "rests_on",
 )
 
 
@@ -78,8 +79,8 @@ class EvidenceLadder:
         Columns `rung estimand estimate std_error conf_low conf_high unit n assumption_status verdict`
         (estimates in percentage points of `unit`; `n` citizens), then `p_value df`, the same relative to
         `base_rate` (`relative relative_low relative_high`: 0.32 is 32 per cent more), `population`, counts,
-        `missing` where a rung is refused, and `open_points`: what keeps the verdict down, as
-        `status:assumption`.
+        `missing` where a rung is refused, `open_points`: what keeps the verdict down, and `rests_on`: what no
+        test stands behind where it is credible, both as `status:assumption`.
         """
         return pd.DataFrame([self._row(rung) for rung in self.rungs], columns=[*COLUMNS, *FURTHER])
 
@@ -99,6 +100,7 @@ class EvidenceLadder:
             "N_caseworkers": 0,
             "missing": "|".join(rung.card.missing),
             "open_points": "|".join(open_points(rung.card)),
+            "rests_on": "|".join(rests_on(rung.card)),
         }
         line = rung.line
         if line is None:

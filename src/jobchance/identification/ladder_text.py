@@ -13,11 +13,16 @@ import pandas as pd
 
 from jobchance.formatting import Formatter
 from jobchance.identification.cards import CREDIBLE, NOT_IDENTIFIED, SUGGESTIVE
-from jobchance.identification.cards_text import missing_sentence, open_points, say_points, say_verdict
+from jobchance.identification.cards_text import (
+    interval_range,
+    missing_sentence,
+    open_points,
+    say_points,
+    say_verdict,
+)
 from jobchance.identification.rungs.model import Rung
 from jobchance.labels.load import has_label, label
 
-_PRINTS_AS_ZERO = 0.05
 PARTS: Mapping[str, tuple[str, ...]] = {
     "predicts": ("raw_gradient", "adjusted", "hazard"),
     "disposition": ("leniency", "shift"),
@@ -191,12 +196,6 @@ class _Words:
         steps = label(f"ladder.steps.{_way(float(back['estimate']))}", self._lang, n=n)
         interval = label("ladder.interval", self._lang, range=range_)
         return {"back": label("ladder.say.direction.back", self._lang, steps=steps, interval=interval)}
-
-
-def interval_range(low: float, high: float, text: Formatter) -> str:
-    """An interval in percentage points; an end so near zero that it would print as zero has two decimals."""
-    nearest = min(abs(low), abs(high))
-    return text.range(low, high, decimals=2 if low * high > 0 and nearest < _PRINTS_AS_ZERO else 1)
 
 
 def _way(x: float) -> str:
