@@ -103,12 +103,16 @@ class _Table:
         return float(max(box.y0 - y, 0.0))
 
     def _drop(self, text: Text, em: float, renderer: RendererBase) -> float:
-        """From the top of the row to the baseline of the text's last line; first lines share one baseline."""
-        _, height, descent = renderer.get_text_width_height_descent(
-            "lp", text.get_fontproperties(), ismath=False
-        )
-        step = (height - descent) * _LINE + descent  # as matplotlib sets lines
-        return (_PAD + 0.95) * em + step * text.get_text().count("\n")
+        """From the top of the row to the top of the text; first lines share one baseline.
+
+        How lines are set depends on their glyphs and on matplotlib's version, so the first line is measured.
+        """
+        words = text.get_text()
+        text.set(text=words.partition("\n")[0] or " ", va="baseline")
+        _, baseline = text.get_transform().transform(text.get_position())
+        ascent = float(text.get_window_extent(renderer).y1 - baseline)
+        text.set(text=words, va="top")
+        return (_PAD + 0.95) * em - ascent
 
     def _draw_rule(self, place: int, box: BboxBase, y: float) -> None:
         self._rules[place].set_data([box.x0 / self._dpi, box.x1 / self._dpi], [y / self._dpi] * 2)
@@ -159,7 +163,7 @@ class _Table:
             cell.text,
             fontproperties=font,
             color=style.GREY_TEXT if cell.muted else style.INK,
-            va="baseline",
+            va="top",
             ha={"left": "left", "centre": "center"}.get(column.align, "right"),
             linespacing=_LINE,
             transform=self._inches,
