@@ -18,7 +18,8 @@ NAME = "evidence_table"
 REQUIRED = (
     "rung", "estimate", "conf_low", "conf_high", "unit", "verdict", "missing", "open_points", "rests_on",
     "base_rate", "relative", "N_citizens", "estimand", "outcome", "horizon_weeks", "respondent",
-    "population", "interval", "N_citizens_total", "N_caseworkers_total", "N_jobcentres_total", "study_source", "data_kind",
+    "population", "interval", "N_citizens_total", "N_caseworkers_total", "N_jobcentres_total",
+    "study_source", "data_kind",
 )  # fmt: skip
 _KEY = f"figure.{NAME}"
 
@@ -27,11 +28,11 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     """One row per design, refused ones too."""
     figure, (ax,) = new_figure(height_cm=2.0)
     columns = [
-        Column(label(f"{_KEY}.head.design", lang), 2.6),
+        Column(label(f"{_KEY}.head.design", lang), 2.8),
         Column(label(f"{_KEY}.head.estimate", lang), 2.55),
         Column(label(f"{_KEY}.head.relative", lang), 1.3, "right"),
         Column(label(f"{_KEY}.head.citizens", lang), 1.3, "right"),
-        Column(label(f"{_KEY}.head.verdict", lang), 4.6),
+        Column(label(f"{_KEY}.head.verdict", lang), 4.5),
     ]
     draw_table(ax, columns, [_row(row, lang) for _, row in frame.iterrows()], lang=lang)
     return finish(figure, _describe(frame, lang))
