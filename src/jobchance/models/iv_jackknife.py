@@ -85,8 +85,10 @@ def jackknife_fit(question: Question) -> Fit:
     _check_relevance(made, d, j)
     kinds = {name: getattr(made, name) for name in ERRORS}
     base = _rows(question, design, made, j)
-    rows = {name: replace(base, scores=scores[:, [j]]) for name, scores in kinds.items()}
-    cov, inference = covariance(rows[question.errors], question.vcov)
+    rows = replace(base, scores=kinds[question.errors][:, [j]])
+    cov, inference = covariance(rows, question.vcov)
+    table = _estimators(question, base, made)
+    table.loc[j, f"se_{question.errors}"] = float(np.sqrt(cov[0, 0]))  # the same to the last bit
     gone = len(question.y) - len(design.used)
     reason = _reason(question)
     return Fit(
@@ -98,16 +100,19 @@ def jackknife_fit(question: Question) -> Fit:
         inference=inference,
         sample=Sample(
             nobs=len(y),
-            groups={name: len(np.unique(codes[design.used])) for name, codes in question.levels.items()},
+            groups={
+                name: int(np.count_nonzero(np.bincount(codes[design.used])))
+                for name, codes in question.levels.items()
+            },
             dropped=dict(question.dropped) | ({reason: gone} if gone else {}),
         ),
         spec=dict(question.spec) | {"method": question.method, "errors": question.errors, "link": "identity"},
-        statistics=_statistics(design, made, rows, question, gone),
+        statistics=_statistics(design, made, table.iloc[j], gone),
         conventions=_conventions(question),
         remarks=_remarks(design, made, question, j),
-        diagnostics={"estimators": _estimators(question, base, made)},
+        diagnostics={"estimators": table},
         provenance=provenance(question.spec.get("formula")),
-        rows=rows[question.errors],
+        rows=rows,
     )
 
 
@@ -158,7 +163,7 @@ def _rows(question: Question, design: ManyInstruments, made: JackknifeEstimates,
     """The rows behind estimator j; scores that take the instrument as known."""
     used = design.used
     y, e, z = question.y[used], made.residuals[:, j], made.instruments[:, j]
-    bread = _bread(made, j)
+    bread = np.array([[1 / abs(float(made.denominators[j]))]])  # its sign does not matter to a variance
     sigma2 = float(e @ e) / max(len(y) - design.W.rank - 1, 1)
     cells = pd.factorize(question.cells[used])[0].astype(np.int64)
     return Rows(
@@ -178,23 +183,14 @@ def _rows(question: Question, design: ManyInstruments, made: JackknifeEstimates,
     )
 
 
-def _bread(made: JackknifeEstimates, j: int) -> Floats:
-    """1 / |z'd|; its sign does not matter to a variance."""
-    return np.array([[1 / abs(float(made.denominators[j]))]])
-
-
 def _statistics(
-    design: ManyInstruments,
-    made: JackknifeEstimates,
-    rows: Mapping[str, Rows],
-    question: Question,
-    gone: int,
+    design: ManyInstruments, made: JackknifeEstimates, chosen: pd.Series, gone: int
 ) -> dict[str, float]:
     """Every estimator, both standard errors of the chosen one, ranks and counts."""
     values = dict(zip(METHODS, map(float, made.estimates), strict=True))
-    for name, part in rows.items():
-        values[f"se_{name}"] = float(np.sqrt(covariance(part, question.vcov)[0][0, 0]))
     return values | {
+        "se_robust": float(chosen["se_robust"]),
+        "se_hte": float(chosen["se_hte"]),
         "n_dropped_leverage_one": float(gone),
         "rank_W": float(design.W.rank),
         "rank_X": float(design.X.rank),
@@ -205,16 +201,17 @@ def _statistics(
 
 def _estimators(question: Question, base: Rows, made: JackknifeEstimates) -> pd.DataFrame:
     """All estimators with both standard errors, columns `method estimate se_robust se_hte`."""
-    records = []
-    for j, name in enumerate(METHODS):
-        record: dict[str, Any] = {"method": name, "estimate": float(made.estimates[j])}
-        for kind, scores in (("robust", made.robust), ("hte", made.hte)):
-            record[f"se_{kind}"] = np.nan
-            if np.isfinite(made.estimates[j]):
-                part = replace(base, scores=scores[:, [j]], bread=_bread(made, j), unit=None)
-                record[f"se_{kind}"] = float(np.sqrt(covariance(part, question.vcov)[0][0, 0]))
-        records.append(record)
-    return pd.DataFrame(records)
+    out: dict[str, Any] = {"method": METHODS, "estimate": made.estimates}
+    several = isinstance(question.vcov, Cluster) and len(question.vcov.columns) > 1
+    finite = np.flatnonzero(np.isfinite(made.estimates))
+    for kind, scores in (("robust", made.robust), ("hte", made.hte)):
+        out[f"se_{kind}"] = np.full(len(METHODS), np.nan)
+        # Variances below zero, which several dimensions may give, are raised for each estimator by itself.
+        for chosen in finite[:, None] if several else [finite]:
+            bread = np.diag(1 / np.abs(made.denominators[chosen]))
+            part = replace(base, scores=scores[:, chosen], bread=bread, unit=None)
+            out[f"se_{kind}"][chosen] = np.sqrt(np.diag(covariance(part, question.vcov)[0]))
+    return pd.DataFrame(out)
 
 
 def _reason(question: Question) -> str:

@@ -12,7 +12,7 @@ from jobchance.errors import DesignError
 from jobchance.models.iv_jackknife import ERRORS, JACKKNIFES, Question, jackknife_fit
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
-from jobchance.results.parts import Floats
+from jobchance.results.parts import Codes, Floats
 from jobchance.results.vcov import Cluster, Robust
 
 _LARGEST = 1e100
@@ -112,25 +112,28 @@ def ujive(
     columns = {name: _one_dimension(name, value) for name, value in given.items() if value is not None}
     n = len(columns["y"])
     clusters, controls = _table("cluster", cluster, n), _table("covariates", covariates, n)
-    keep, dropped = _complete(columns, clusters, controls)
-    at = np.flatnonzero(keep)
-    kept = {name: column.iloc[at] for name, column in columns.items()}
-    C = _numbers(controls.iloc[at], "covariates")
-    codes = {name: pd.factorize(kept[name])[0].astype(np.int64) for name in kept if name not in ("y", "x")}
+    _check_lengths(columns, clusters, controls)
+    numbers = {name: columns.pop(name) for name in ("y", "x")}
+    codes = {name: _codes(column) for name, column in columns.items()}
     if cluster is None and leave_out is not None:
-        clusters = pd.DataFrame({"leave_out": columns["leave_out"].to_numpy()})
-    names = [str(name) for name in clusters.columns]
-    clusters.columns = pd.Index(names)
+        by = pd.DataFrame({"leave_out": codes["leave_out"]})
+    else:
+        by = pd.DataFrame({str(name): _codes(clusters[name]) for name in clusters}, index=clusters.index)
+    keep, dropped = _complete(numbers, codes, by if cluster is not None else None, controls)
+    at = np.flatnonzero(keep)
+    C = _numbers(controls.iloc[at], "covariates")
+    codes = {name: column[at] for name, column in codes.items()}
+    names = list(by.columns)
     return jackknife_fit(
         Question(
-            y=_numbers(kept["y"].to_frame(), "y")[:, 0],
-            d=_numbers(kept["x"].to_frame(), "x")[:, 0],
+            y=_numbers(numbers["y"].iloc[at].to_frame(), "y")[:, 0],
+            d=_numbers(numbers["x"].iloc[at].to_frame(), "x")[:, 0],
             cells=codes.get("cells", np.zeros(len(at), dtype=np.int64)),
             groups=codes["group"],
             controls=C,
             instruments=np.empty((len(at), 0)),
             units=codes.get("leave_out"),
-            frame=clusters,
+            frame=by,
             positions=at,
             outcome=_name(y, "outcome"),
             exposure=_name(x, "exposure"),
@@ -187,25 +190,40 @@ def _table(name: str, value: Any, n: int) -> pd.DataFrame:
     return pd.DataFrame(array, columns=[f"{name} {i + 1}" for i in range(array.shape[1])])
 
 
+def _codes(column: pd.Series) -> Codes:
+    """Integers in place of identifiers, -1 where one is missing: text is looked through once."""
+    return pd.factorize(column)[0].astype(np.int64)
+
+
+def _check_lengths(columns: dict[str, pd.Series], clusters: pd.DataFrame, controls: pd.DataFrame) -> None:
+    """Raise where the arguments differ in length."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    lengths |= {name: len(t) for name, t in (("cluster", clusters), ("covariates", controls)) if t.shape[1]}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise DesignError(f"The arguments have different numbers of rows: {shown}.")
+
+
 def _complete(
-    columns: dict[str, pd.Series], clusters: pd.DataFrame, controls: pd.DataFrame
+    numbers: dict[str, pd.Series],
+    codes: dict[str, Codes],
+    clusters: pd.DataFrame | None,
+    controls: pd.DataFrame,
 ) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], dict[str, int]]:
     """Rows without a missing value, and rows dropped by the first argument that is missing.
 
     Raises
     ------
     DesignError
-        The arguments differ in length, or no row is complete.
+        No row is complete.
     """
-    tables: dict[str, pd.Series | pd.DataFrame] = dict(columns)
-    tables |= {name: t for name, t in (("cluster", clusters), ("covariates", controls)) if t.shape[1]}
-    lengths = {name: len(table) for name, table in tables.items()}
-    if len(set(lengths.values())) > 1:
-        shown = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise DesignError(f"The arguments have different numbers of rows: {shown}.")
-    keep, dropped = np.ones(lengths["y"], dtype=bool), {}
-    for name, table in tables.items():
-        gone = table.isna().to_numpy().reshape(len(keep), -1).any(axis=1)
+    missing: dict[str, Any] = {name: column.isna().to_numpy() for name, column in numbers.items()}
+    missing |= {name: column < 0 for name, column in codes.items()}
+    if clusters is not None:
+        missing["cluster"] = (clusters < 0).to_numpy().any(axis=1)
+    missing["covariates"] = controls.isna().to_numpy().any(axis=1)
+    keep, dropped = np.ones(len(missing["y"]), dtype=bool), {}
+    for name, gone in missing.items():
         if new := int((gone & keep).sum()):
             dropped[f"{name} is missing"] = new
         keep &= ~gone
