@@ -122,9 +122,10 @@ def collected(function):
     for node in ast.walk(function):
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
-                    if target.value.id in ("lacking", "missing", "faults", "lacks"):
-                        found |= resolve(function, target.slice)
+                owner = getattr(target, "value", None)
+                named = isinstance(owner, ast.Name) and owner.id in ("lacking", "missing", "faults", "lacks")
+                if isinstance(target, ast.Subscript) and named:
+                    found |= resolve(function, target.slice)
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and function.name == "_lacking":
             found |= {t for key in node.value.keys if key is not None for t in texts(key)}
         if isinstance(node, ast.Call) and called(node) == "append" and isinstance(node.func, ast.Attribute):
