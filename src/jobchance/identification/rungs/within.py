@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -45,7 +47,7 @@ def _require(rows: pd.DataFrame, ground: Ground) -> None:
 def _others(rows: pd.DataFrame) -> dict[str, Fit]:
     """The same comparison by the other estimators of the field, where they can be computed."""
     waved = rows.assign(wave_number=rows["wave"].astype(float))
-    attempts = {
+    attempts: dict[str, Callable[[], Fit]] = {
         "hybrid": lambda: fit_panel("outcome ~ belief + C(wave)", rows, estimator="hybrid"),
         "first_difference": lambda: fit_panel("outcome ~ belief", rows, estimator="first_difference"),
         "conditional_logit": lambda: fit_conditional_logit(
