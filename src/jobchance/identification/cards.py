@@ -80,7 +80,7 @@ class Card:
     rung : str
         Key of the rung, such as `"leniency"`.
     estimand : str
-        Key of its estimand; the sentence is label `estimand.<key>`.
+        Key of its estimand; the sentence is label `rung.<rung>.estimand`.
     assumptions : tuple of Assumption
         All assumptions, tested or not.
     missing : tuple of str
@@ -88,7 +88,7 @@ class Card:
     ceiling : str
         The strongest verdict that the design can reach, whatever the tests say.
     lowered : tuple of str
-        Keys of reasons outside the design for a lower verdict; label `lowered.<key>`.
+        Keys of reasons outside the design for a lower verdict; label `ladder.lowered.<key>`.
     """
 
     rung: str
