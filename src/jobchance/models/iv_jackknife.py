@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jobchance.compute.threads import one_thread
 from jobchance.design.columns import counted
 from jobchance.errors import IdentificationError
 from jobchance.numerics.ujive import METHODS, JackknifeEstimates, ManyInstruments, jackknife, many_instruments
@@ -75,12 +76,13 @@ def jackknife_fit(question: Question) -> Fit:
     """
     check_option("method", question.method, JACKKNIFES)
     check_option("errors", question.errors, ERRORS)
-    design = many_instruments(
-        question.cells, question.groups, question.controls, question.instruments, question.units
-    )
-    y, d = question.y[design.used], question.d[design.used]
-    _check_design(question, design, d)
-    made = jackknife(design, y, d)
+    with one_thread:  # the loops of the projections share the work themselves
+        design = many_instruments(
+            question.cells, question.groups, question.controls, question.instruments, question.units
+        )
+        y, d = question.y[design.used], question.d[design.used]
+        _check_design(question, design, d)
+        made = jackknife(design, y, d)
     j = METHODS.index(question.method)
     _check_relevance(made, d, j)
     kinds = {name: getattr(made, name) for name in ERRORS}
@@ -189,8 +191,8 @@ def _statistics(
     """Every estimator, both standard errors of the chosen one, ranks and counts."""
     values = dict(zip(METHODS, map(float, made.estimates), strict=True))
     return values | {
-        "se_robust": float(chosen["se_robust"]),
         "se_hte": float(chosen["se_hte"]),
+        "se_robust": float(chosen["se_robust"]),
         "n_dropped_leverage_one": float(gone),
         "rank_W": float(design.W.rank),
         "rank_X": float(design.X.rank),

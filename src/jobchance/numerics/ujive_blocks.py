@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from jobchance.errors import DesignError
 from jobchance.numerics.linalg import independent_columns
 from jobchance.numerics.ujive_factors import Factors
+from jobchance.numerics.ujive_kernels import counted_order
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -124,17 +125,16 @@ def unit_rows(codes: Codes) -> tuple[Codes, ...]:
     DesignError
         Units so large that their blocks cannot be held.
     """
-    order = np.argsort(codes, kind="stable")
-    counts = np.bincount(codes)
-    needed = int(np.sum(counts.astype(np.int64) ** 2))
+    order, starts = counted_order(codes, int(codes.max()) + 1)
+    counts = np.diff(starts)
+    needed = int(np.sum(counts**2))
     if needed > MAX_ELEMENTS:
         raise DesignError(
             f"The largest unit that is left out has {int(counts.max())} rows, and all blocks together "
             f"{needed} elements; leave out smaller units (citizens, not caseworkers)."
         )
-    start = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    sizes = np.unique(counts[counts > 0])
-    return tuple(order[start[counts == s][:, None] + np.arange(s)] for s in sizes)
+    sizes = np.flatnonzero(np.bincount(counts))
+    return tuple(order[starts[:-1][counts == s][:, None] + np.arange(s)] for s in sizes[sizes > 0])
 
 
 def diagonal_blocks(projection: Projection, rows: Sequence[Codes]) -> BlockDiagonal:

@@ -18,7 +18,17 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from jobchance.errors import DesignError, EstimationError
-from jobchance.numerics.ujive_kernels import block_products, cross_products, pair_terms, subtract_products
+from jobchance.numerics.two_way_threads import in_two
+from jobchance.numerics.ujive_kernels import (
+    block_products,
+    counted_order,
+    cross_products,
+    mirror,
+    number_pairs,
+    own_products,
+    pair_terms,
+    subtract_products,
+)
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -44,12 +54,9 @@ class Factors:
 
     def __init__(self, first: Codes, second: Codes | None = None) -> None:
         other = first if second is None else second
-        width = int(other.max()) + 1
-        keys, pair = np.unique(first * width + other, return_inverse=True)
-        self.pair: Codes = pair.reshape(-1).astype(np.int64)
+        self.pair, levels = _pairs(first, other)
         self.n_pair = np.bincount(self.pair).astype(np.float64)
-        levels = (keys // width).astype(np.int64), (keys % width).astype(np.int64)
-        inner = np.zeros(len(keys), dtype=bool) if second is None else _core_pairs(*levels)
+        inner = np.zeros(len(levels[0]), dtype=bool) if second is None else _core_pairs(*levels)
         self._own = ~inner
         self._core = _Core(*levels, self.n_pair, inner) if inner.any() else None
         self.rank = int(self._own.sum()) + (self._core.rank if self._core else 0)
@@ -74,9 +81,10 @@ class Factors:
 
     def products(self, i: Codes, j: Codes) -> Floats:
         """Elements of the hat matrix between rows `i` and rows `j`, one for each of them."""
-        p, q = self.pair[i], self.pair[j]
-        out = np.where(p == q, 1 / self.n_pair[p], 0.0)
+        out = np.empty(len(i))
+        in_two(own_products, len(i), self.pair, self.n_pair, i, j, out)
         if self._core:
+            p, q = self.pair[i], self.pair[j]
             inner = np.flatnonzero(~self._own[p] & ~self._own[q])
             place = self._core.place_of_pair
             out[inner] = self._core.products(place[p[inner]], place[q[inner]])
@@ -89,7 +97,7 @@ class _Core:
     def __init__(self, first: Codes, second: Codes, n_pair: Floats, inner: Mask) -> None:
         chosen = np.flatnonzero(inner)
         kept, eliminated, block = _orient(first[chosen], second[chosen])
-        order = np.argsort(eliminated, kind="stable")
+        order, self.ptr = counted_order(eliminated, int(eliminated.max()) + 1)
         self.pairs: Codes = chosen[order]
         self.place_of_pair = np.full(len(inner), -1, dtype=np.int64)
         self.place_of_pair[self.pairs] = np.arange(len(order))
@@ -97,11 +105,11 @@ class _Core:
         self.n = n_pair[self.pairs]
         self.n_level = np.bincount(self.level, self.n)
         self.w: Floats = self.n / self.n_level[self.level]
-        self.ptr = np.concatenate([[0], np.cumsum(np.bincount(self.level))]).astype(np.int64)
         self.blocks = _invert(self, block)
         self.rank = len(self.n_level) + int(self.blocks.size.sum())
         self.single, self.double = np.empty(len(order)), np.empty(len(self.n_level))
-        pair_terms(*self.blocks.arrays, self.ptr, self.keep, self.w, self.single, self.double)
+        known = *self.blocks.arrays, self.ptr, self.keep, self.w
+        in_two(pair_terms, len(self.n_level), *known, self.single, self.double, steps=len(order))
 
     @property
     def leverages(self) -> Floats:
@@ -115,11 +123,13 @@ class _Core:
         out[same] = self._same(p[same], q[same])
         rest = np.flatnonzero(~same)
         if len(rest):
-            keys, back = np.unique(q[rest] * len(self.n) + p[rest], return_inverse=True)
-            made = np.empty(len(keys))
-            known = self.ptr, self.keep, self.w, self.level
-            cross_products(*self.blocks.arrays, *known, keys % len(self.n), keys // len(self.n), made)
-            out[rest] = made[back.reshape(-1)]
+            order, starts = counted_order(self.level[q[rest]], len(self.n_level))
+            rest = rest[order]
+            made = np.empty(len(rest))
+            known = *self.blocks.arrays, self.ptr, self.keep, self.w, self.level
+            cut = int(starts[np.searchsorted(starts, len(rest) // 2)])
+            in_two(cross_products, len(rest), *known, p[rest], q[rest], made, cut=cut)
+            out[rest] = made
         return out
 
     def fitted(self, sums: Floats) -> Floats:
@@ -130,9 +140,7 @@ class _Core:
             means = _sums(left, self.level, len(self.n_level)) / self.n_level[:, None]
             rest = left - self.n[:, None] * means[self.level]
             rhs = _sums(rest, self.keep, len(self.blocks.block))
-            effects = np.zeros_like(rhs)
-            block_products(*self.blocks.arrays, rhs, effects)
-            kept = effects[self.keep]
+            kept = self.blocks.times(rhs)[self.keep]
             shift = _sums(self.w[:, None] * kept, self.level, len(self.n_level))
             fit += kept + (means - shift)[self.level]
         return fit
@@ -167,6 +175,32 @@ class _Blocks:
         index = np.where(there, self.start[b] + i * self.size[b] + j, 0)
         return np.where(there, self.S[index], 0.0)
 
+    def times(self, rhs: Floats) -> Floats:
+        """Products with columns (A, c) of the kept levels; 0 at those left out."""
+        out = np.zeros_like(rhs)
+        block_products(*self.arrays, rhs, out, _SMALL)
+        for b in np.flatnonzero(self.size > _SMALL):
+            r, start = self.size[b], self.start[b]
+            rows = slice(int(np.searchsorted(self.block, b)), int(np.searchsorted(self.block, b)) + int(r))
+            out[rows] = self.S[start : start + r * r].reshape(r, r) @ rhs[rows]
+        return out
+
+
+def _pairs(first: Codes, second: Codes) -> tuple[Codes, tuple[Codes, Codes]]:
+    """Pair of each row, numbered in order of both levels, and the levels of each pair."""
+    by_second = counted_order(second, int(second.max()) + 1)[0]
+    order = by_second[counted_order(first[by_second], int(first.max()) + 1)[0]]
+    pair = np.empty(len(first), dtype=np.int64)
+    rows = number_pairs(first, second, order, pair)
+    return pair, (first[rows], second[rows])
+
+
+def _dense(codes: Codes) -> Codes:
+    """Codes renumbered without gaps."""
+    present = np.bincount(codes) > 0
+    out: Codes = (np.cumsum(present) - 1)[codes].astype(np.int64)
+    return out
+
 
 def _sums(values: Floats, codes: Codes, n_levels: int) -> Floats:
     """Sums of columns (n, c) by level, (n_levels, c)."""
@@ -193,17 +227,20 @@ def _orient(first: Codes, second: Codes) -> tuple[Codes, Codes, Codes]:
 
     The shorter factor of each connected block is kept; kept levels are numbered block by block.
     """
-    a, b = (np.unique(codes, return_inverse=True)[1].reshape(-1) for codes in (first, second))
+    a, b = _dense(first), _dense(second)
     n_a, n_b = int(a.max()) + 1, int(b.max()) + 1
-    edges = coo_array((np.ones(len(a)), (a, b + n_a)), shape=(n_a + n_b, n_a + n_b))
+    edges = coo_array((np.ones(len(a), dtype=np.int8), (a, b + n_a)), shape=(n_a + n_b, n_a + n_b))
     n_blocks, label = connected_components(edges, directed=False)
     many = np.bincount(label[:n_a], minlength=n_blocks) <= np.bincount(label[n_a:], minlength=n_blocks)
+    is_kept = many[label] == (np.arange(n_a + n_b) < n_a)
+    nodes = np.flatnonzero(is_kept)
+    nodes = nodes[np.argsort(label[nodes], kind="stable")]
+    number = np.cumsum(~is_kept) - 1
+    number[nodes] = np.arange(len(nodes))
     flip = ~many[label[a]]
-    kept_node, other_node = np.where(flip, b + n_a, a), np.where(flip, a, b + n_a)
-    nodes, kept = np.unique(label[kept_node] * (n_a + n_b) + kept_node, return_inverse=True)
-    eliminated = np.unique(other_node, return_inverse=True)[1]
-    block = (nodes // (n_a + n_b)).astype(np.int64)
-    return kept.reshape(-1).astype(np.int64), eliminated.reshape(-1).astype(np.int64), block
+    kept, eliminated = np.where(flip, b + n_a, a), np.where(flip, a, b + n_a)
+    block = label[nodes].astype(np.int64)
+    return number[kept].astype(np.int64), number[eliminated].astype(np.int64), block
 
 
 def _invert(core: _Core, block: Codes) -> _Blocks:
@@ -225,7 +262,10 @@ def _invert(core: _Core, block: Codes) -> _Blocks:
     S[start[block[inside]] + place[inside] * (size[block[inside]] + 1)] = np.bincount(core.keep, core.n)[
         inside
     ]
-    subtract_products(*made.arrays, core.ptr, core.keep, core.n, core.w)
+    work = np.cumsum(np.where(place >= 0, size[block] - place, 0))
+    cut = int(np.searchsorted(work, work[-1] // 2))
+    known = *made.arrays, core.ptr, core.keep, core.n, core.w
+    in_two(subtract_products, len(block), *known, cut=cut, steps=len(core.n))
     for r in np.unique(size):
         chosen = np.flatnonzero(size == r)
         if r > _SMALL:
@@ -234,18 +274,21 @@ def _invert(core: _Core, block: Codes) -> _Blocks:
                 _invert_in_place(view)
         elif r > 0:
             index = start[chosen][:, None] + np.arange(r * r)
-            S[index] = np.linalg.inv(S[index].reshape(-1, r, r)).reshape(len(chosen), -1)
+            upper = S[index].reshape(-1, r, r)
+            whole = upper + np.triu(upper, 1).transpose(0, 2, 1)
+            S[index] = np.linalg.inv(whole).reshape(len(chosen), -1)
     return made
 
 
 def _invert_in_place(matrix: Floats) -> None:
-    """Inverse of a symmetric positive definite matrix, by Cholesky."""
-    factor, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
+    """Inverse of a symmetric positive definite matrix of which the upper triangle is given, by Cholesky."""
+    factor, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
     inverse, fault = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if info or fault:
         raise EstimationError(
             "The two factors are hardly connected by common rows, so that the projection on both cannot be "
             "computed. Drop levels that few rows connect."
         )
-    matrix[:] = np.tril(inverse)
-    matrix += np.tril(matrix, -1).T
+    if not np.may_share_memory(inverse, matrix):
+        matrix[:] = inverse.T
+    mirror(matrix)
