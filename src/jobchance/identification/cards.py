@@ -66,6 +66,11 @@ class Assumption:
     threshold: float = np.nan
     breaks: str = PREDICTS
 
+    @property
+    def is_tested(self) -> bool:
+        """Whether the data speak of it: a p-value, or a number held against a threshold."""
+        return not (np.isnan(self.p_value) and (np.isnan(self.value) or np.isnan(self.threshold)))
+
     def __post_init__(self) -> None:
         check_option("status", self.status, STATUSES)
         check_option("breaks", self.breaks, (PREDICTS, NOT_IDENTIFIED))
@@ -139,7 +144,7 @@ class Card:
         vouched = set(names)
         changed = [
             replace(a, status="accepted")
-            if a.name in vouched and a.status in ("doubtful", "untested") and np.isnan(a.p_value)
+            if a.name in vouched and a.status in ("doubtful", "untested") and not a.is_tested
             else a
             for a in self.assumptions
         ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from jobchance.errors import DesignError, EstimationError, IdentificationError, SpecError
-from jobchance.identification.cards import CREDIBLE, Card
+from jobchance.identification.cards import CREDIBLE, Assumption, Card
 from jobchance.identification.ladder_result import EvidenceLadder
 from jobchance.identification.rungs.ground import prepare
 from jobchance.identification.rungs.model import Ground, Rung
@@ -29,6 +29,7 @@ _RUNGS = {
     "direction": ("direction", "direction"),
 }
 RUNGS = tuple(_RUNGS)
+_WITHOUT_BELIEF = ("value_added",)
 SEQUENCE = ("leniency", "shift", "leniency_iv", "two_raters", "within_citizen", "direction")
 """The designs that can be credible, in the order in which they may claim that an effect is not zero."""
 
@@ -77,7 +78,8 @@ def evidence_ladder(
     covariates : iterable of str or None
         To adjust for and to test balance on. None: the panel's covariates and `citizen_score`.
     rungs : sequence of str or None
-        A subset of the rungs, for speed; `None`: all.
+        A subset of the rungs; `None`: all. Designs that come before them in the fixed order are run too, so
+        that a subset claims no more than the whole ladder would.
     accept : iterable of str
         Untestable assumptions that the analyst vouches for, such as `"exclusion"`; the cards say so. It
         cannot overrule a test.
@@ -95,7 +97,8 @@ def evidence_ladder(
     Raises
     ------
     SpecError
-        Not a panel, unknown rungs, covariates that the panel lacks, a level that is not between 0 and 1.
+        Not a panel, unknown rungs or assumptions, covariates that the panel lacks or that stand for the
+        outcome or the belief, a level that is not between 0 and 1.
     IdentificationError
         The panel carries no rung at all: too few citizens or events.
 
@@ -116,23 +119,63 @@ def evidence_ladder(
     >>> ladder = jc.evidence_ladder(panel)  # doctest: +SKIP
     >>> ladder.frame[["rung", "estimate", "conf_low", "conf_high", "verdict"]]  # doctest: +SKIP
     """
-    if not 0 < level < 1:
+    if not isinstance(level, int | float) or not 0 < level < 1:
         raise SpecError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
-    chosen = [check_option("rungs", name, RUNGS) for name in (RUNGS if rungs is None else rungs)]
+    chosen = [
+        check_option("rungs", name, RUNGS) for name in (RUNGS if rungs is None else _texts("rungs", rungs))
+    ]
+    if not chosen:
+        raise SpecError(f"rungs=[] asks for nothing; the rungs are {', '.join(RUNGS)}.")
+    if not isinstance(thresholds, Thresholds | None):
+        raise SpecError("thresholds takes Thresholds(...), such as Thresholds(doubt_p=0.10).")
     limits = thresholds or Thresholds()
     ground = prepare(panel, covariates=covariates, thresholds=limits)
-    vouched = tuple(accept)
-    climbed = [_climb(name, ground, vouched) for name in RUNGS if name in chosen]
+    vouched = _texts("accept", accept)
+    needed = _with_earlier(chosen)
+    climbed = [_climb(name, ground, vouched) for name in RUNGS if name in needed]
+    _require_known(vouched, climbed)
+    guarded = _guard(climbed, level=level, joint=limits.joint_level)
     return EvidenceLadder(
-        rungs=tuple(_guard(climbed, level=level, joint=limits.joint_level)),
+        rungs=tuple(r for r in guarded if r.card.rung in chosen),
         meta=dict(panel.meta) | {"base_rate": ground.base_rate, "accepted": vouched},
         thresholds=limits,
         level=level,
     )
 
 
+def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Several names; a single text would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise SpecError(f"{name} takes several names: {name}=[...].")
+    return tuple(dict.fromkeys(str(value) for value in values))
+
+
+def _with_earlier(chosen: Sequence[str]) -> set[str]:
+    """The rungs asked for, and those before them in `SEQUENCE`: a subset claims no more than the whole."""
+    places = [SEQUENCE.index(name) for name in chosen if name in SEQUENCE]
+    return {*chosen, *SEQUENCE[: max(places, default=-1) + 1]}
+
+
+def _require_known(vouched: Sequence[str], rungs: Sequence[Rung]) -> None:
+    """Refuse to vouch for assumptions that no card has."""
+    known = {a.name for a in _assumptions(rungs)}
+    strange = [name for name in vouched if name not in known]
+    if strange:
+        raise SpecError(
+            f"accept names assumptions that no card of this ladder has: {', '.join(strange)}. Untestable "
+            f"ones are {', '.join(sorted({a.name for a in _assumptions(rungs) if not a.is_tested}))}."
+        )
+
+
+def _assumptions(rungs: Sequence[Rung]) -> list[Assumption]:
+    """Of all cards."""
+    return [a for rung in rungs for a in rung.card.assumptions]
+
+
 def _climb(name: str, ground: Ground, accept: tuple[str, ...]) -> Rung:
     """Run one rung; what the data cannot carry becomes a refused rung."""
+    if name not in _WITHOUT_BELIEF and len(ground.every["belief"].dropna().unique()) < 2:
+        return _refused(name, ("belief_varies",), "All answers to the belief question are the same.")
     try:
         rung = _function(name)(ground)
     except IdentificationError as error:

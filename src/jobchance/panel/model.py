@@ -32,9 +32,9 @@ class AnalysisPanel:
     Raises
     ------
     DesignError
-        `frame` is no DataFrame, has two columns of one name, citizens without an id, dates that are missing or
-        in a time zone, or a belief, expectation, optimism or outcome that is not a finite number or missing;
-        all are listed.
+        `frame` is no DataFrame, has two columns of one name, citizens without an id, dates that are missing
+        or in a time zone, or a belief, expectation, optimism or outcome that is not a finite number or
+        missing; all are listed.
     """
 
     frame: pd.DataFrame

@@ -58,8 +58,9 @@ def test_what_is_missing_refuses_the_rung() -> None:
 def test_the_analyst_may_vouch_for_the_untestable_but_not_against_a_test() -> None:
     silent = Assumption("exclusion", "doubtful")
     warned = Assumption("no_pretrend", "doubtful", p_value=0.03)
-    card = Card("iv", "case", (silent, warned)).accept(["exclusion", "no_pretrend"])
-    assert [a.status for a in card.assumptions] == ["accepted", "doubtful"]
+    weak = Assumption("reliability", "doubtful", value=0.1, threshold=0.4)
+    card = Card("iv", "case", (silent, warned, weak)).accept(["exclusion", "no_pretrend", "reliability"])
+    assert [a.status for a in card.assumptions] == ["accepted", "doubtful", "doubtful"]
 
 
 def test_a_p_value_at_a_threshold_is_not_below_it() -> None:

@@ -113,6 +113,12 @@ def test_bad_arguments_are_named(panel):
         evidence_ladder(panel, rungs=["lenieny"])
     with pytest.raises(SpecError, match="level"):
         evidence_ladder(panel, level=95)
+    with pytest.raises(SpecError, match="several names"):
+        evidence_ladder(panel, rungs=["leniency"], accept="exclusion")
+    with pytest.raises(SpecError, match=r"no card of this ladder has: nonsense"):
+        evidence_ladder(panel, rungs=["leniency"], accept=["nonsense"])
+    with pytest.raises(SpecError, match="question itself"):
+        evidence_ladder(panel, covariates=["outcome", "sex"])
     with pytest.raises(SpecError, match="build_panel"):
         evidence_ladder(panel.frame)
     with pytest.raises(SpecError, match="no_such"):
@@ -121,6 +127,21 @@ def test_bad_arguments_are_named(panel):
     with pytest.raises(IdentificationError, match=r"9 citizens.*2 with the outcome") as caught:
         evidence_ladder(small)
     assert caught.value.missing == ("citizens", "events")
+
+
+def test_a_subset_claims_no_more_than_the_whole_ladder(panel):
+    """The headline is run even if only the shift is asked for."""
+    alone = evidence_ladder(panel, rungs=["shift"])
+    beside = evidence_ladder(panel, rungs=["leniency", "shift"])
+    assert alone.frame["rung"].tolist() == ["shift"]
+    assert alone.frame["verdict"].iloc[0] == beside.frame.set_index("rung").loc["shift", "verdict"]
+
+
+@pytest.mark.parametrize("belief", [3.0, np.nan])
+def test_a_belief_without_variation_is_refused_by_every_rung_that_needs_it(panel, belief):
+    flat = AnalysisPanel(panel.frame.assign(belief=belief), panel.flow, panel.meta)
+    frame = evidence_ladder(flat, rungs=["raw_gradient", "adjusted", "hazard", "within_citizen"]).frame
+    assert (frame["verdict"] == "not identified here").all()
 
 
 def test_thresholds_change_verdicts_not_numbers(panel):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from jobchance.effects.comparisons import comparisons
-from jobchance.errors import EstimationError, IdentificationError
+from jobchance.errors import EstimationError
 from jobchance.identification.cards import PREDICTS, Assumption, Card
 from jobchance.identification.rungs.ground import quoted
 from jobchance.identification.rungs.model import Ground, Line, Rung, enough_clusters, line_of, two_way
@@ -25,8 +25,6 @@ def raw_gradient(ground: Ground) -> Rung:
     """Share with the outcome at the highest against the lowest answer: cell means, nothing adjusted."""
     rows = ground.relationships.dropna(subset=["belief", "caseworker_id"])
     answers = sorted(rows["belief"].unique())
-    if len(answers) < 2:
-        raise IdentificationError("All answers to the belief question are the same.", ("belief_varies",))
     rows = rows.assign(answer=_answers(rows["belief"], answers))
     fit = fit_glm("outcome ~ answer", rows, family="gaussian", vcov=two_way(rows))
     top = fit.terms[-1]

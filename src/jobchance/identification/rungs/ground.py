@@ -10,10 +10,25 @@ from jobchance.design.columns import counted
 from jobchance.errors import IdentificationError, SpecError
 from jobchance.identification.rungs.model import Ground
 from jobchance.identification.thresholds import Thresholds
-from jobchance.panel.model import AnalysisPanel
+from jobchance.panel.model import AnalysisPanel, require_panel
 
 OWN_ANSWERS = ("citizen_score",)
 _MOST_LEVELS = 20
+_TAKEN = (
+    "belief",
+    "expectation",
+    "expectation_within",
+    "expectation_between",
+    "optimism",
+    "outcome",
+    "weeks_to_outcome",
+    "event_observed",
+    "censored",
+    "citizen_id",
+    "caseworker_id",
+    "jobcentre_id",
+    "period",
+)
 _NEEDED = ("citizen_id", "caseworker_id", "wave", "date", "belief", "outcome", "optimism")
 
 
@@ -27,9 +42,7 @@ def prepare(panel: AnalysisPanel, *, covariates: Iterable[str] | None, threshold
     IdentificationError
         Too few citizens or events for any rung.
     """
-    if not isinstance(panel, AnalysisPanel):
-        raise SpecError("evidence_ladder takes an AnalysisPanel: evidence_ladder(build_panel(study)).")
-    frame = panel.frame
+    frame = require_panel(panel, "evidence_ladder").frame
     absent = [c for c in _NEEDED if c not in frame]
     if absent:
         raise SpecError(f"The panel lacks columns that the ladder needs: {', '.join(absent)}.")
@@ -78,6 +91,9 @@ def _covariates(panel: AnalysisPanel, every: pd.DataFrame, names: Iterable[str] 
         raise SpecError(
             f"The panel has no columns {', '.join(absent)}: name covariates in build_panel first."
         )
+    taken = [c for c in chosen if c in _TAKEN]
+    if taken:
+        raise SpecError(f"These columns are the question itself and no covariates: {', '.join(taken)}.")
     poor = [c for c in chosen if not _usable(every[c])]
     if poor:
         raise SpecError(
@@ -95,7 +111,10 @@ def _names(names: object) -> tuple[str, ...]:
 
 def _usable(column: pd.Series) -> bool:
     """Whether a column can be adjusted for: it varies, and is a number or has few levels."""
-    values = int(column.nunique())
+    try:
+        values = int(column.nunique())
+    except TypeError:  # lists and the like
+        return False
     if values < 2 or pd.api.types.is_datetime64_any_dtype(column):
         return False
     return pd.api.types.is_numeric_dtype(column) or values <= _MOST_LEVELS

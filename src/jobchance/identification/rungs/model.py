@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 from scipy import stats
 
+from jobchance.errors import IdentificationError
 from jobchance.identification.cards import Assumption, Card
 from jobchance.identification.thresholds import Thresholds
 from jobchance.panel.model import AnalysisPanel
@@ -133,7 +134,18 @@ class Rung:
 
 
 def line_of(fit: Fit, term: str, *, rows: pd.DataFrame, unit: str, population: str) -> Line:
-    """A coefficient of a linear model of a 0/1 outcome as a line, in percentage points."""
+    """A coefficient of a linear model of a 0/1 outcome as a line, in percentage points.
+
+    Raises
+    ------
+    IdentificationError
+        The model had to leave the term out: it does not vary, or other columns determine it.
+    """
+    if term not in fit.terms:
+        raise IdentificationError(
+            f"{term} has no coefficient: {'; '.join(fit.sample.dropped_terms) or 'it does not vary'}.",
+            ("belief_varies",),
+        )
     return Line(
         estimate=100 * float(fit.params[term]),
         std_error=100 * float(fit.std_errors[term]),
