@@ -14,7 +14,7 @@ from jobchance.errors import IdentificationError, SpecError
 from jobchance.numerics.demean import demean
 from jobchance.numerics.linalg import independent_columns
 from jobchance.numerics.two_way_design import Codes, Floats, Mask
-from jobchance.numerics.two_way_graph import LeaveOutSet, recode
+from jobchance.numerics.two_way_graph import LeaveOutSet, recode, several_caseworkers
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,7 @@ def require_set(rows: TwoWayRows, kept: LeaveOutSet) -> None:
 
 def n_movers(rows: TwoWayRows) -> int:
     """Citizens with several caseworkers."""
-    pairs = np.unique(rows.citizen * (int(rows.caseworker.max()) + 1) + rows.caseworker)
-    return int((np.bincount(pairs // (int(rows.caseworker.max()) + 1)) > 1).sum())
+    return int(several_caseworkers(rows.citizen, rows.caseworker).sum())
 
 
 def subset(rows: TwoWayRows, mask: Mask) -> TwoWayRows:

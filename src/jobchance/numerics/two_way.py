@@ -13,6 +13,7 @@ import numpy as np
 
 from jobchance.numerics.two_way_design import Codes, Floats, Mask, TwoWayDesign
 from jobchance.numerics.two_way_leverage import Leverages, exact_leverages, projected_leverages
+from jobchance.numerics.two_way_threads import each
 
 _PROBES = (5, 100)
 _PROBED = 4_000_000  # values that the probes of a standard error may hold
@@ -140,11 +141,9 @@ def two_way_components(
 
 
 def _match_rows(citizen: Codes, caseworker: Codes) -> tuple[Codes, tuple[Codes, Codes]]:
-    """Match of every observation, and citizen and caseworker of every match."""
-    n = int(caseworker.max()) + 1
-    keys, rows = np.unique(citizen * n + caseworker, return_inverse=True)
-    who, whom = np.divmod(keys, n)
-    return rows.astype(np.int64), (who.astype(np.int64), whom.astype(np.int64))
+    """Match of every observation, and citizen and caseworker of every match; observations sorted by both."""
+    new = (np.diff(citizen, prepend=-1) != 0) | (np.diff(caseworker, prepend=-1) != 0)
+    return np.cumsum(new) - 1, (citizen[new], caseworker[new])
 
 
 def _moments(design: TwoWayDesign, alpha: Floats, psi: Floats) -> Floats:
@@ -224,12 +223,14 @@ def _apply_kernels(design: TwoWayDesign, v: Floats, ratio: Floats) -> Floats:
         (nothing_a, b * (psi - mean_b)),
         ((design.matches @ psi - a * mean_b) / 2, (design.matches.T @ alpha - b * mean_a) / 2),
     )
-    made = []
-    for (left, right), weight in zip(sides, ratio, strict=True):
-        quadratic = root * design.spread(*design.solve(left, right, tolerance=accuracy))
-        diagonal = unexplained(weight[:, None] * v) + weight[:, None] * rest
-        made.append(quadratic - diagonal / 2)
-    return np.array(made)
+
+    def component(a: int) -> Floats:
+        weight = ratio[a][:, None]
+        quadratic = root * design.spread(*design.solve(*sides[a], tolerance=accuracy))
+        made: Floats = quadratic - (unexplained(weight * v) + weight * rest) / 2
+        return made
+
+    return np.array(each(component, range(3), steps=len(v)))
 
 
 def _smoothed(sigma: Floats, P: Floats, moves: Mask) -> Floats:

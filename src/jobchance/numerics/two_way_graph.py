@@ -83,6 +83,20 @@ def leave_out_set(citizen: Codes, caseworker: Codes) -> LeaveOutSet:
     return LeaveOutSet(keep & ~alone, n_components, outside, bridges, int(alone.sum()), rounds)
 
 
+@njit
+def several_caseworkers(citizen: Codes, caseworker: Codes) -> Mask:
+    """Whether each citizen 0..N-1 has rows with several caseworkers."""
+    seen = np.full(citizen.max() + 1, -1, dtype=np.int64)
+    several = np.zeros(len(seen), dtype=np.bool_)
+    for i in range(len(citizen)):
+        c = citizen[i]
+        if seen[c] < 0:
+            seen[c] = caseworker[i]
+        elif seen[c] != caseworker[i]:
+            several[c] = True
+    return several
+
+
 def recode(codes: Codes) -> Codes:
     """Codes 0..k-1 in the order of the values that occur."""
     present = np.bincount(codes) > 0
@@ -97,7 +111,7 @@ def _largest(rows: Mask, citizen: Codes, caseworker: Codes) -> tuple[Mask, int]:
     first, size = int(citizen.max()) + 1, int(citizen.max() + caseworker.max()) + 2
     edges = coo_array((np.ones(len(who), dtype=np.int8), (who, whom + first)), shape=(size, size))
     _, label = connected_components(edges.tocsr(), directed=False)
-    different = np.unique(whom)
+    different = np.flatnonzero(np.bincount(whom))
     n_caseworkers = np.bincount(label[different + first])
     n_rows = np.bincount(label[who], minlength=len(n_caseworkers))
     found = int(np.lexsort((n_rows, n_caseworkers))[-1])
@@ -108,13 +122,15 @@ def _largest(rows: Mask, citizen: Codes, caseworker: Codes) -> tuple[Mask, int]:
 
 def _articulation_citizens(citizen: Codes, caseworker: Codes) -> Codes:
     """Citizens without whom the rows of those with several caseworkers fall apart."""
-    pairs = np.unique(citizen * (int(caseworker.max()) + 1) + caseworker)
-    who, whom = np.divmod(pairs, int(caseworker.max()) + 1)
-    moved = np.bincount(who)[who] > 1
-    if not moved.any():
+    movers = several_caseworkers(citizen, caseworker)
+    if not movers.any():
         return np.empty(0, dtype=np.int64)
-    names, left = np.unique(who[moved], return_inverse=True)
-    right = recode(whom[moved]) + len(names)
+    moved = movers[citizen]
+    keys = np.sort(citizen[moved] * (int(caseworker.max()) + 1) + caseworker[moved])
+    who, whom = np.divmod(keys[np.diff(keys, prepend=-1) > 0], int(caseworker.max()) + 1)
+    names = np.flatnonzero(movers)
+    left = recode(who)
+    right = recode(whom) + len(names)
     ends = np.concatenate([left, right])
     order = np.argsort(ends, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(ends))]).astype(np.int64)

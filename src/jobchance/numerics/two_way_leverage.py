@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from jobchance.numerics.mixed.jit import njit
 from jobchance.numerics.two_way_design import Codes, Floats, TwoWayDesign
+from jobchance.numerics.two_way_threads import each
 
 _BLOCK = 20
 _PROJECTED = 1e-6  # relative accuracy of solves that a projection with sampling error rests on
@@ -66,14 +67,18 @@ def projected_leverages(design: TwoWayDesign, n_projections: int, seed: int) -> 
     centred = design.solve_caseworkers((W - W.mean())[:, None])
     m = _row_contrast(design, centred, moves)[0][:, 0]
     size = min(_BLOCK, max(2, n_projections // 5))
-    batches = [size] * (n_projections // size)
-    moments = []
-    for k in batches:
-        signs = rng.integers(0, 2, size=(len(moves), k), dtype=np.int8)
-        left = np.sqrt(W)[:, None] * (2.0 * rng.integers(0, 2, size=(len(W), k)) - 1.0)
-        moments.append(_project(design, moves, signs, left))
+    n_batches = n_projections // size
+
+    def draw() -> tuple[NDArray[np.int8], Floats]:
+        signs = rng.integers(0, 2, size=(len(moves), size), dtype=np.int8)
+        return signs, np.sqrt(W)[:, None] * (2.0 * rng.integers(0, 2, size=(len(W), size)) - 1.0)
+
+    moments: list[Floats] = []
+    while len(moments) < n_batches:  # signs of two batches at a time are held
+        drawn = [draw() for _ in range(min(2, n_batches - len(moments)))]
+        moments += each(lambda part: _project(design, moves, *part), drawn, steps=len(moves))
     total: Floats = np.mean(moments, axis=0)
-    together = _from_moments(design, moves, total, m, sum(batches))
+    together = _from_moments(design, moves, total, m, size * n_batches)
     return together, *(_from_moments(design, moves, part, m, size) for part in moments)
 
 

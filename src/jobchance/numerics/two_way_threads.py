@@ -1,13 +1,17 @@
-"""Compiled loops over a range of rows, shared by two threads.
+"""Work that two threads share: compiled loops over a range of rows, and tasks independent of each other.
 
-The range is cut at the same place whatever the machine, and each part writes numbers of its own: results do
-not depend on the number of threads.
+A range is cut at the same place whatever the machine, and each part writes numbers of its own: results do not
+depend on the number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 _WORTH = 50_000  # steps of a loop that are done before a thread has started
 
@@ -32,3 +36,11 @@ def in_two(
         other = pool.submit(kernel, *arguments, 0, middle)
         kernel(*arguments, middle, n)
         other.result()
+
+
+def each(task: Callable[[Given], Made], given: Sequence[Given], *, steps: int) -> list[Made]:
+    """Results of a task of about `steps` steps in the order of what it is given, two at a time."""
+    if steps < _WORTH:
+        return [task(part) for part in given]
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(task, given))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jobchance.numerics.two_way_graph import recode
 from jobchance.numerics.ujive_blocks import (
     BlockDiagonal,
     Projection,
@@ -100,10 +101,10 @@ def many_instruments(
     used = np.arange(len(cells))
     rounds = 0
     while True:
-        cell, group = _dense(cells[used]), None if groups is None else _dense(groups[used])
+        cell, group = recode(cells[used]), None if groups is None else recode(groups[used])
         columns = np.column_stack([controls[used], instruments[used]])
         X = Projection(Factors(cell) if group is None else Factors(cell, group), columns)
-        rows = unit_rows(_dense(np.arange(len(used)) if units is None else units[used]))
+        rows = unit_rows(recode(np.arange(len(used)) if units is None else units[used]))
         block_x = _blocks(X, rows)
         gone = block_x.complement().undefined_rows(NULL)
         if not gone.any():
@@ -188,10 +189,3 @@ def _blocks(projection: Projection, rows: tuple[Codes, ...]) -> BlockDiagonal:
     if len(rows) == 1 and rows[0].shape[1] == 1:
         return BlockDiagonal(rows, (projection.leverages[rows[0][:, 0]][:, None, None],))
     return diagonal_blocks(projection, rows)
-
-
-def _dense(codes: Codes) -> Codes:
-    """Codes renumbered without gaps."""
-    present = np.bincount(codes) > 0
-    out: Codes = (np.cumsum(present) - 1)[codes].astype(np.int64)
-    return out

@@ -9,25 +9,20 @@ by connected block, one level of each block left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from jobchance.errors import DesignError, EstimationError
+from jobchance.numerics.two_way_graph import recode
 from jobchance.numerics.two_way_threads import in_two
+from jobchance.numerics.ujive_inverse import inverse_blocks
 from jobchance.numerics.ujive_kernels import (
-    block_products,
     counted_order,
     cross_products,
-    mirror,
     number_pairs,
     own_products,
     pair_terms,
-    subtract_products,
 )
 
 Floats = NDArray[np.float64]
@@ -35,7 +30,6 @@ Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 MAX_BYTES = 4_000_000_000
-_SMALL = 24
 
 
 class Factors:
@@ -105,7 +99,7 @@ class _Core:
         self.n = n_pair[self.pairs]
         self.n_level = np.bincount(self.level, self.n)
         self.w: Floats = self.n / self.n_level[self.level]
-        self.blocks = _invert(self, block)
+        self.blocks = inverse_blocks(block, self.ptr, self.keep, self.n, self.w, MAX_BYTES)
         self.rank = len(self.n_level) + int(self.blocks.size.sum())
         self.single, self.double = np.empty(len(order)), np.empty(len(self.n_level))
         known = *self.blocks.arrays, self.ptr, self.keep, self.w
@@ -153,39 +147,6 @@ class _Core:
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class _Blocks:
-    """Inverses of the blocks in one flat array, see `ujive_kernels`."""
-
-    S: Floats
-    start: Codes
-    size: Codes
-    block: Codes
-    place: Codes
-
-    @property
-    def arrays(self) -> tuple[Floats, Codes, Codes, Codes, Codes]:
-        """In the order in which the kernels take them."""
-        return self.S, self.start, self.size, self.block, self.place
-
-    def at(self, u: Codes, w: Codes) -> Floats:
-        """Elements between kept levels of the same block; 0 with the level left out."""
-        i, j, b = self.place[u], self.place[w], self.block[u]
-        there = (i >= 0) & (j >= 0)
-        index = np.where(there, self.start[b] + i * self.size[b] + j, 0)
-        return np.where(there, self.S[index], 0.0)
-
-    def times(self, rhs: Floats) -> Floats:
-        """Products with columns (A, c) of the kept levels; 0 at those left out."""
-        out = np.zeros_like(rhs)
-        block_products(*self.arrays, rhs, out, _SMALL)
-        for b in np.flatnonzero(self.size > _SMALL):
-            r, start = self.size[b], self.start[b]
-            rows = slice(int(np.searchsorted(self.block, b)), int(np.searchsorted(self.block, b)) + int(r))
-            out[rows] = self.S[start : start + r * r].reshape(r, r) @ rhs[rows]
-        return out
-
-
 def _pairs(first: Codes, second: Codes) -> tuple[Codes, tuple[Codes, Codes]]:
     """Pair of each row, numbered in order of both levels, and the levels of each pair."""
     by_second = counted_order(second, int(second.max()) + 1)[0]
@@ -193,13 +154,6 @@ def _pairs(first: Codes, second: Codes) -> tuple[Codes, tuple[Codes, Codes]]:
     pair = np.empty(len(first), dtype=np.int64)
     rows = number_pairs(first, second, order, pair)
     return pair, (first[rows], second[rows])
-
-
-def _dense(codes: Codes) -> Codes:
-    """Codes renumbered without gaps."""
-    present = np.bincount(codes) > 0
-    out: Codes = (np.cumsum(present) - 1)[codes].astype(np.int64)
-    return out
 
 
 def _sums(values: Floats, codes: Codes, n_levels: int) -> Floats:
@@ -227,7 +181,7 @@ def _orient(first: Codes, second: Codes) -> tuple[Codes, Codes, Codes]:
 
     The shorter factor of each connected block is kept; kept levels are numbered block by block.
     """
-    a, b = _dense(first), _dense(second)
+    a, b = recode(first), recode(second)
     n_a, n_b = int(a.max()) + 1, int(b.max()) + 1
     edges = coo_array((np.ones(len(a), dtype=np.int8), (a, b + n_a)), shape=(n_a + n_b, n_a + n_b))
     n_blocks, label = connected_components(edges, directed=False)
@@ -241,54 +195,3 @@ def _orient(first: Codes, second: Codes) -> tuple[Codes, Codes, Codes]:
     kept, eliminated = np.where(flip, b + n_a, a), np.where(flip, a, b + n_a)
     block = label[nodes].astype(np.int64)
     return number[kept].astype(np.int64), number[eliminated].astype(np.int64), block
-
-
-def _invert(core: _Core, block: Codes) -> _Blocks:
-    """S^{-1} of every block; the last kept level of each is left out."""
-    count = np.bincount(block)
-    size = (count - 1).astype(np.int64)
-    first = np.concatenate([[0], np.cumsum(count)[:-1]])
-    place = np.arange(len(block)) - first[block]
-    place[place == size[block]] = -1
-    start = np.concatenate([[0], np.cumsum(size**2)]).astype(np.int64)
-    if start[-1] * 8 > MAX_BYTES:
-        raise DesignError(
-            f"The two factors cross in a connected block of {int(count.max())} levels of the shorter factor, "
-            "too large to invert. Use cells that hold whole groups, or fewer rows."
-        )
-    S = np.zeros(int(start[-1]))
-    made = _Blocks(S, start[:-1], size, block.astype(np.int64), place.astype(np.int64))
-    inside = np.flatnonzero(place >= 0)
-    S[start[block[inside]] + place[inside] * (size[block[inside]] + 1)] = np.bincount(core.keep, core.n)[
-        inside
-    ]
-    work = np.cumsum(np.where(place >= 0, size[block] - place, 0))
-    cut = int(np.searchsorted(work, work[-1] // 2))
-    known = *made.arrays, core.ptr, core.keep, core.n, core.w
-    in_two(subtract_products, len(block), *known, cut=cut, steps=len(core.n))
-    for r in np.unique(size):
-        chosen = np.flatnonzero(size == r)
-        if r > _SMALL:
-            for b in chosen:
-                view = S[start[b] : start[b + 1]].reshape(r, r)
-                _invert_in_place(view)
-        elif r > 0:
-            index = start[chosen][:, None] + np.arange(r * r)
-            upper = S[index].reshape(-1, r, r)
-            whole = upper + np.triu(upper, 1).transpose(0, 2, 1)
-            S[index] = np.linalg.inv(whole).reshape(len(chosen), -1)
-    return made
-
-
-def _invert_in_place(matrix: Floats) -> None:
-    """Inverse of a symmetric positive definite matrix of which the upper triangle is given, by Cholesky."""
-    factor, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-    inverse, fault = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    if info or fault:
-        raise EstimationError(
-            "The two factors are hardly connected by common rows, so that the projection on both cannot be "
-            "computed. Drop levels that few rows connect."
-        )
-    if not np.may_share_memory(inverse, matrix):
-        matrix[:] = inverse.T
-    mirror(matrix)
