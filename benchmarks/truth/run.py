@@ -179,7 +179,7 @@ def _warnings(draws: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (world, rung), part in draws.groupby(["world", "rung"]):
         shares = part["verdict"].value_counts(normalize=True)
-        marks = part["open"].fillna("").str.get_dummies("|").mean()
+        marks = part["open"].dropna().str.get_dummies("|").sum() / len(part)
         rows.append(
             {"world": world, "rung": rung, "studies": len(part)}
             | {

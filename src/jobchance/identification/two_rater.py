@@ -14,7 +14,7 @@ from jobchance.design.columns import counted
 from jobchance.errors import IdentificationError, SpecError
 from jobchance.identification.cards import Assumption, checks_frame, judge_p
 from jobchance.identification.thresholds import Thresholds
-from jobchance.identification.two_rater_rows import PAIRS, two_rater_rows
+from jobchance.identification.two_rater_rows import FORMER, PAIRS, two_rater_rows
 from jobchance.numerics.two_rater import Floats, TwoRaters, two_raters
 from jobchance.options import check_option
 from jobchance.panel.model import AnalysisPanel
@@ -65,7 +65,8 @@ def fit_two_rater(
     pair : {"caseworkers", "citizen"}
         For a panel: two successive caseworkers, or the citizen (first) and the caseworker (second).
     vcov : Cluster, Robust or None
-        `None`: clustered by `caseworker_id` (that of the second rating) where the column is there.
+        `None`: clustered by `caseworker_id` (that of the second rating) and `former_caseworker_id`, as far as
+        these columns are there.
     thresholds : Thresholds or None
         Limits of the checks.
 
@@ -88,9 +89,10 @@ def fit_two_rater(
     -----
     Two caseworkers who read the same file, or a second one who knows the first one's answer, have dependent
     errors; then the belief's effect is estimated too low or too high, and nothing in the data tells. The
-    model is linear, but answers from 1 to 5 and a rare outcome are not: docs/explanation/evidence-ladder.md
-    has the size of the bias in simulations. What lasts of an answer counts: a rating that holds for one wave
-    only does less than one that stands.
+    model is linear, but answers from 1 to 5 and a rare outcome are not; and what the second caseworker does
+    besides answering counts as if the answer did it. docs/explanation/two-raters.md has the size of these
+    biases in simulations. What lasts of an answer counts: a rating that holds for one wave only does less
+    than one that stands.
 
     References
     ----------
@@ -209,7 +211,8 @@ def _columns(frame: pd.DataFrame, needed: Sequence[str], covariates: tuple[str, 
 def _vcov(frame: pd.DataFrame, vcov: Vcov | None) -> Vcov:
     if vcov is not None:
         return check_vcov(vcov)
-    return Cluster("caseworker_id") if "caseworker_id" in frame else Robust()
+    known = [column for column in ("caseworker_id", FORMER) if column in frame]
+    return Cluster(*known) if known else Robust()
 
 
 def _quoted(name: str) -> str:
@@ -285,6 +288,7 @@ def _checks(fit: Fit, net: Sequence[Floats], limits: Thresholds, *, pair: str) -
         ),
         Assumption("independent_errors", "doubtful"),
         Assumption("linear_measurement", "doubtful"),
+        Assumption("acts_through_answer", "doubtful"),
     ]
     if len(net) == 2:
         return [

@@ -9,6 +9,7 @@ from jobchance.options import check_option
 from jobchance.panel.model import AnalysisPanel
 
 PAIRS = ("caseworkers", "citizen")
+FORMER = "former_caseworker_id"
 
 
 def two_rater_rows(panel: AnalysisPanel, *, pair: str = "caseworkers") -> pd.DataFrame:
@@ -26,7 +27,8 @@ def two_rater_rows(panel: AnalysisPanel, *, pair: str = "caseworkers") -> pd.Dat
     Returns
     -------
     DataFrame
-        The panel's columns, `belief_first` and `belief_second`; rows with a known outcome.
+        The panel's columns, `belief_first` and `belief_second`, and with `"caseworkers"` the first one's id
+        in `former_caseworker_id`; rows with a known outcome.
 
     Raises
     ------
@@ -48,10 +50,12 @@ def _by_caseworkers(frame: pd.DataFrame) -> pd.DataFrame:
     answered = frame.dropna(subset=["belief", "caseworker_id"])
     first = answered.drop_duplicates(["citizen_id", "caseworker_id"])
     number = first.groupby("citizen_id").cumcount()
-    before = first.loc[number == 0].set_index("citizen_id")["belief"]
+    before = first.loc[number == 0].set_index("citizen_id")
     second = first.loc[number == 1]
     return second.assign(
-        belief_first=second["citizen_id"].map(before), belief_second=second["belief"].astype(float)
+        belief_first=second["citizen_id"].map(before["belief"]),
+        belief_second=second["belief"].astype(float),
+        **{FORMER: second["citizen_id"].map(before["caseworker_id"])},
     )
 
 

@@ -166,7 +166,12 @@ def _statistics(fit: Fit, named: Mapping[str, float | None]) -> str:
     """Further numbers; a mixed model has shown its likelihood and residual already."""
     shown = ("sigma", DISTANCE) if fit.structure else ()
     values = dict(named) | {k: v for k, v in fit.statistics.items() if k not in shown}
-    return _listing("Statistics", [f"{k}: {_number(v)}" for k, v in values.items() if v is not None])
+    written = {
+        k: _FORMAT.p_value(v) if k.endswith("_p") and 0 <= v <= 1 else _number(v)
+        for k, v in values.items()
+        if v is not None
+    }
+    return _listing("Statistics", [f"{k}: {text}" for k, text in written.items()])
 
 
 def _errors(fit: Fit) -> str:

@@ -13,10 +13,14 @@ from jobchance.results.fit import Fit
 
 
 def direction(ground: Ground) -> Rung:
-    """Belief to action by the random-intercept cross-lagged model; the dynamic panel stands beside it."""
-    fit = which_leads(ground.panel, thresholds=ground.thresholds)
+    """Belief to action by the dynamic panel; the cross-lagged model with random intercepts stands beside it.
+
+    The dynamic panel does not need a process that has settled, which the cross-lagged model does: activities
+    have just begun when citizens enter a study.
+    """
+    fit = dynamic_direction(ground.panel, thresholds=ground.thresholds)
     paths = fit.diagnostics["directions"]
-    own = paths[(paths["direction"] == "belief_to_action")].iloc[0]
+    own = paths[paths["direction"] == "belief_to_action"].iloc[0]
     line = Line(
         estimate=100 * float(own["estimate"]),
         std_error=100 * float(own["std_error"]),
@@ -27,7 +31,7 @@ def direction(ground: Ground) -> Rung:
         population="waves",
         **counts_of(fit),
     )
-    fits: dict[str, Fit] = {"cross_lagged": fit}
+    fits: dict[str, Fit] = {"dynamic_panel": fit}
     with suppress(DesignError, EstimationError, IdentificationError):  # a second opinion, not the rung
-        fits["dynamic_panel"] = dynamic_direction(ground.panel, thresholds=ground.thresholds)
+        fits["cross_lagged"] = which_leads(ground.panel, thresholds=ground.thresholds)
     return Rung(Card("direction", "directional", read_checks(fit.diagnostics["checks"])), line, fits)

@@ -46,13 +46,11 @@ def _require(rows: pd.DataFrame, ground: Ground) -> None:
 
 def _others(rows: pd.DataFrame) -> dict[str, Fit]:
     """The same comparison by the other estimators of the field, where they can be computed."""
-    waved = rows.assign(wave_number=rows["wave"].astype(float))
     attempts: dict[str, Callable[[], Fit]] = {
         "hybrid": lambda: fit_panel("outcome ~ belief + C(wave)", rows, estimator="hybrid"),
         "first_difference": lambda: fit_panel("outcome ~ belief", rows, estimator="first_difference"),
-        "conditional_logit": lambda: fit_conditional_logit(
-            "outcome ~ belief + wave_number", waved, group="citizen_id"
-        ),
+        # without waves: a citizen's outcomes are zeros and then ones, which time tells apart without error
+        "conditional_logit": lambda: fit_conditional_logit("outcome ~ belief", rows, group="citizen_id"),
     }
     made = {}
     for name, attempt in attempts.items():
