@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from jobchance.compute.threads import one_thread
 from jobchance.errors import SpecError
 from jobchance.identification.thresholds import Thresholds
 from jobchance.identification.two_way_result import Asked, two_way_fit
@@ -131,14 +132,15 @@ def two_way_variance(
     if projections is None and int(used.caseworker.max()) >= EXACT_CASEWORKERS:
         projections = PROJECTIONS
     outcome, dropped = without_covariates(used)
-    found = two_way_components(
-        outcome,
-        used.citizen,
-        used.caseworker,
-        by_match=leave_out == "match",
-        n_projections=projections,
-        seed=seed,
-        std_errors=std_errors and method == "kss",
-    )
+    with one_thread:  # the projections share the work themselves
+        found = two_way_components(
+            outcome,
+            used.citizen,
+            used.caseworker,
+            by_match=leave_out == "match",
+            n_projections=projections,
+            seed=seed,
+            std_errors=std_errors and method == "kss",
+        )
     asked = Asked(method, leave_out, projections, seed)
     return two_way_fit(rows, used, kept, found, outcome, dropped, asked, limits)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
 from jobchance.errors import EstimationError
+from jobchance.numerics.ujive_inverse import invert_in_place
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -114,17 +115,13 @@ class TwoWayDesign:
 def _dense_inverse(laplacian: csr_array) -> Floats:
     """Inverse of L with its null space (the constant) given a weight; the same as G on contrasts."""
     n = laplacian.shape[0]
-    matrix = laplacian.toarray()
+    matrix: Floats = np.ascontiguousarray(laplacian.toarray())
     matrix += float(matrix.trace()) / n**2
-    try:
-        factor = np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:
+    if not invert_in_place(matrix):
         raise EstimationError(
             "The graph of citizens and caseworkers is not connected, so their effects cannot be compared."
-        ) from None
-    half = np.linalg.solve(factor, np.eye(n))
-    out: Floats = half.T @ half
-    return out
+        )
+    return matrix
 
 
 def _conjugate_gradients(laplacian: csr_array, rhs: Floats, tolerance: float) -> Floats:

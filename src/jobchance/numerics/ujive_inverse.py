@@ -63,6 +63,8 @@ def inverse_blocks(
     ------
     DesignError
         The blocks take more than `max_bytes`.
+    EstimationError
+        A block is not positive definite in double precision.
     """
     count = np.bincount(block)
     size = (count - 1).astype(np.int64)
@@ -87,8 +89,11 @@ def inverse_blocks(
         chosen = np.flatnonzero(size == r)
         if r > _SMALL:
             for b in chosen:
-                view = S[start[b] : start[b + 1]].reshape(r, r)
-                _invert_in_place(view)
+                if not invert_in_place(S[start[b] : start[b + 1]].reshape(r, r)):
+                    raise EstimationError(
+                        "The two factors are hardly connected by common rows, so that the projection on both "
+                        "cannot be computed. Drop levels that few rows connect."
+                    )
         elif r > 0:
             index = start[chosen][:, None] + np.arange(r * r)
             upper = S[index].reshape(-1, r, r)
@@ -97,15 +102,11 @@ def inverse_blocks(
     return made
 
 
-def _invert_in_place(matrix: Floats) -> None:
-    """Inverse of a symmetric positive definite matrix of which the upper triangle is given, by Cholesky."""
+def invert_in_place(matrix: Floats) -> bool:
+    """Invert a symmetric matrix, its upper triangle given; False where it is not positive definite."""
     factor, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
     inverse, fault = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    if info or fault:
-        raise EstimationError(
-            "The two factors are hardly connected by common rows, so that the projection on both cannot be "
-            "computed. Drop levels that few rows connect."
-        )
     if not np.may_share_memory(inverse, matrix):
         matrix[:] = inverse.T
     mirror(matrix)
+    return not (info or fault)
