@@ -59,6 +59,6 @@ def test_simulated_study_of_full_size():
     study = simulate_study(seed=1)
     fit = fit_leniency(build_panel(study), outcome="job")
     truth = study.truth["effects"]["optimism_sd_pp"] * 0.29 / np.expm1(0.29)
-    assert fit.statistics["effect_pp"] == pytest.approx(truth, abs=2.5 * 100 * fit.std_errors["optimism"])
+    assert fit.statistics["estimate_pp"] == pytest.approx(truth, abs=2.5 * 100 * fit.std_errors["optimism"])
     assert fit.statistics["calibration"] == pytest.approx(1, abs=3 * fit.statistics["calibration_se"])
     assert 0.5 < fit.statistics["reliability"] < 0.75

@@ -21,7 +21,7 @@ from jobchance.identification.leniency_rows import CELLS, LeniencyRows, leniency
 from jobchance.identification.leniency_tables import covariate_names
 from jobchance.identification.thresholds import Thresholds
 from jobchance.options import check_option
-from jobchance.panel.model import AnalysisPanel
+from jobchance.panel.model import AnalysisPanel, require_panel
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Vcov, check_vcov
 
@@ -91,7 +91,7 @@ def fit_leniency(
     -------
     Fit
         One term: `optimism` (reduced form) or the exposure. `statistics`: `base_rate`, `relative`,
-        `effect_pp` (outcomes of 0 and 1), `thirds_low`, `thirds_middle`, `thirds_high` (shares by third of
+        `estimate_pp` (outcomes of 0 and 1), `thirds_low`, `thirds_middle`, `thirds_high` (shares by third of
         measured optimism, adjusted for cells), `n_caseworkers`, `n_citizens`, `n_cells`, `reliability`,
         `disposition_sd` (in standard deviations of the exposure), `calibration` (slope of the exposure on the
         predicted disposition; 1 where the prediction is right), `first_stage`, `effective_f`.
@@ -107,6 +107,8 @@ def fit_leniency(
         `"assignment_within_cells"` (one caseworker in every cell), `"clusters"`, `"citizens"`, `"events"`
         (too few), `"optimism_variation"`, `"outcome_variation"` (none within cells),
         `"disposition_variance"` (`scale="disposition"` and nothing but noise).
+    DesignError
+        The panel's optimism takes several values for one citizen and caseworker, so it is something else.
 
     Notes
     -----
@@ -130,7 +132,7 @@ def fit_leniency(
     check_option("method", method, METHODS)
     check_option("scale", scale, SCALES)
     limits = thresholds or Thresholds()
-    names = covariate_names(panel, covariates)
+    names = covariate_names(require_panel(panel, "fit_leniency"), covariates)
     sample = leniency_rows(
         panel,
         outcome=outcome,

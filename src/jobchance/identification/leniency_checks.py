@@ -10,7 +10,7 @@ from scipy import stats
 from jobchance.identification.cards import NOT_IDENTIFIED, Assumption, judge_p
 from jobchance.identification.leniency_regression import CellRegression, default_vcov, regress_within
 from jobchance.identification.leniency_rows import CASEWORKER, CITIZEN, LeniencyRows
-from jobchance.identification.leniency_tables import dense
+from jobchance.identification.leniency_tables import TRAIT, dense
 from jobchance.identification.thresholds import Thresholds
 from jobchance.numerics.leave_out_tests import ChiOrF
 from jobchance.numerics.leave_out_time import Timed, before_and_after
@@ -44,18 +44,19 @@ def assignment_rule(rows: LeniencyRows, thresholds: Thresholds) -> Assumption:
 def balance(table: pd.DataFrame, joint: ChiOrF, thresholds: Thresholds) -> list[Assumption]:
     """Whether recorded traits go with optimism: together beyond chance, and any of them in size.
 
-    In size: `fails` where the whole interval of some trait (Bonferroni) lies beyond `balance_sd`, `doubtful`
-    where an estimate does. The p-value is that of the joint test, so that no analyst can vouch it away.
+    In size (traits only, which all have; few have an answer of a former caseworker): `fails` where the whole
+    interval of some trait (Bonferroni) lies beyond `balance_sd`, `doubtful` where an estimate does. The
+    p-value is that of the joint test, so that no analyst can vouch it away.
     """
-    if table.empty:
-        return [Assumption("balance", "untested", "balance_joint"), Assumption("balance_size", "untested")]
-    size = table["estimate"].abs()
-    reach = stats.norm.ppf(1 - 0.025 / len(table)) * table["std_error"]
-    status = "holds"
+    traits = table[table["role"] == TRAIT]
+    size = traits["estimate"].abs()
+    reach = stats.norm.ppf(1 - 0.025 / max(len(traits), 1)) * traits["std_error"]
+    status = "holds" if len(traits) else "untested"
     if (size > thresholds.balance_sd).any():
         beyond = (size - reach > thresholds.balance_sd).any()
         status = "fails" if beyond else "doubtful"
-    test = "balance_joint" if not np.isnan(joint.statistic) else "balance_bonferroni"
+    single = np.isnan(joint.statistic) and len(table)
+    test = "balance_bonferroni" if single else "balance_joint"
     return [
         Assumption(
             "balance",
@@ -71,7 +72,7 @@ def balance(table: pd.DataFrame, joint: ChiOrF, thresholds: Thresholds) -> list[
             "balance_largest",
             value=float(size.max()),
             threshold=thresholds.balance_sd,
-            p_value=joint.p_value,
+            p_value=joint.p_value if len(traits) else np.nan,
         ),
     ]
 

@@ -19,6 +19,7 @@ from jobchance.identification.leniency_report import (
     disposition_statistics,
     first_stage,
     first_stage_table,
+    reading,
 )
 from jobchance.identification.leniency_rows import CASEWORKER, CITIZEN, LeniencyRows
 from jobchance.identification.leniency_tables import conduct_table, monotonicity_table
@@ -82,11 +83,11 @@ def iv_fit(
     made = _by_dummies(rows, vcov) if method == "ujive" else _by_optimism(rows, method, vcov)
     first = first_stage(rows, rows.optimism / rows.optimism.std(ddof=1))
     base = float(rows.y.mean())
-    effect = float(made.estimates[0])
+    estimate = float(made.estimates[0])
     statistics = dict(made.statistics) | counts_and_rates(rows, tables["thirds"])
     statistics |= disposition_statistics(rows, disposition)
-    statistics |= {"relative": effect / base if base != 0 else np.nan}
-    statistics |= {"effect_pp": 100 * effect} if rows.binary else {}
+    statistics |= {"relative": estimate / base if base != 0 else np.nan}
+    statistics |= {"estimate_pp": 100 * estimate} if rows.binary else {}
     if first is not None:
         statistics |= {"first_stage": float(first.beta[0]), "effective_f": checks_of.effective_f(first)}
     own = {"checks": checks_frame(checks), **tables, **first_stage_table(rows, first)}
@@ -98,7 +99,7 @@ def iv_fit(
         sample=replace(made.sample, dropped=rows.dropped | dict(made.sample.dropped)),
         spec=dict(made.spec) | dict(spec),
         statistics=statistics,
-        remarks=(*made.remarks, _EXCLUSION),
+        remarks=(*made.remarks, reading(checks), _EXCLUSION),
         diagnostics=dict(made.diagnostics) | own,
     )
 

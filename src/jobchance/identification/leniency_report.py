@@ -10,12 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jobchance.identification import leniency_checks as checks_of
-from jobchance.identification.cards import Assumption, checks_frame
+from jobchance.identification.cards import CREDIBLE, Assumption, Card, checks_frame
 from jobchance.identification.leniency_disposition import Disposition
 from jobchance.identification.leniency_regression import CellRegression, default_vcov, regress_within
 from jobchance.identification.leniency_rows import CASEWORKER, CITIZEN, LeniencyRows
+from jobchance.identification.leniency_source import leaves_out
+from jobchance.identification.leniency_strength import informative, only_if_informative
 from jobchance.identification.leniency_tables import (
     AT_FIRST,
+    balance_strength,
     balance_table,
     dense,
     numbers,
@@ -33,6 +36,11 @@ Tables = dict[str, pd.DataFrame]
 _BUNDLE = (
     "This is the effect of being given a more optimistic caseworker, with all else that such caseworkers do; "
     "it is not the effect of a belief."
+)
+_ASSOCIATION = (
+    "This is an association between caseworkers' optimism about others and the outcome: of the {all} "
+    "assumptions under which it would be an effect of the caseworker, {fails} fail and {open} are doubtful "
+    "or untested (diagnostics['checks'])."
 )
 _LATER = (
     "rows='all': later measurements exist only for citizens still without the outcome, which an effect of "
@@ -61,9 +69,14 @@ def shared_checks(
     balance, joint = balance_table(rows, names)
     first = first_stage(rows, rows.optimism / rows.optimism.std(ddof=1))
     share = float(disposition.reliability.mean()) if disposition else 0.0
+    strength = informative(balance_strength(rows, names), thresholds)
+    tested, size = checks_of.balance(balance, joint, thresholds)
     checks = [
         checks_of.assignment_rule(rows, thresholds),
-        *checks_of.balance(balance, joint, thresholds),
+        only_if_informative(tested, strength),
+        size,
+        strength,
+        leaves_out(_plain(rows)),
         checks_of.selective_loss(rows, thresholds),
         checks_of.feedback(rows, thresholds),
         checks_of.relevance(first, thresholds),
@@ -72,6 +85,12 @@ def shared_checks(
         *checks_of.by_argument(rows_kind),
     ]
     return checks, {"balance": balance, "thirds": thirds_table(rows)}
+
+
+def _plain(rows: LeniencyRows) -> pd.DataFrame:
+    """Ratings of the exposure within the design's cells, in the columns of a panel."""
+    given = rows.ratings[[CITIZEN, CASEWORKER, "optimism", "cell", "exposure"]]
+    return given.rename(columns={"cell": "jobcentre_id", "exposure": "belief"}).assign(period=0)
 
 
 def first_stage(rows: LeniencyRows, x: Floats) -> CellRegression | None:
@@ -155,7 +174,7 @@ def reduced_form_fit(
     first = first_stage(rows, form.x)
     statistics = counts_and_rates(rows, tables["thirds"]) | disposition_statistics(rows, form.disposition)
     statistics |= {"relative": slope / base if base != 0 else np.nan}
-    statistics |= {"effect_pp": 100 * slope} if rows.binary else {}
+    statistics |= {"estimate_pp": 100 * slope} if rows.binary else {}
     if first is not None:
         statistics |= {"first_stage": float(first.beta[0]), "effective_f": checks_of.effective_f(first)}
     statistics |= adjusted(rows, form.x, names)
@@ -171,11 +190,20 @@ def reduced_form_fit(
         criterion=float(made.residual @ made.residual),
         statistics=statistics,
         conventions=_conventions(form.scale),
-        remarks=(_BUNDLE, *((_LATER,) if spec["rows"] == "all" else ())),
+        remarks=(reading(checks), *((_LATER,) if spec["rows"] == "all" else ())),
         diagnostics={"checks": checks_frame(checks), **tables, **first_stage_table(rows, first)},
         provenance=provenance(None),
         rows=made.rows,
     )
+
+
+def reading(checks: Sequence[Assumption]) -> str:
+    """What the number may be called, by the verdict on its assumptions."""
+    if Card("leniency", "dispositional", tuple(checks)).verdict == CREDIBLE:
+        return _BUNDLE
+    status = [a.status for a in checks]
+    open_ = status.count("doubtful") + status.count("untested")
+    return _ASSOCIATION.format(all=len(status), fails=status.count("fails"), open=open_)
 
 
 def first_stage_table(rows: LeniencyRows, first: CellRegression | None) -> Tables:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jobchance.design.columns import counted, numeric_values
 from jobchance.errors import IdentificationError, SpecError
+from jobchance.identification.leniency_source import require_one_optimism
 from jobchance.identification.thresholds import Thresholds
 from jobchance.indicator.optimism import leave_one_out_optimism
 from jobchance.options import check_option
@@ -22,13 +23,16 @@ Codes = NDArray[np.int64]
 ROWS = ("relationships", "first", "all")
 CELLS = ("jobcentre_id", "period")
 CASEWORKER, CITIZEN = "caseworker_id", "citizen_id"
+FORMER_EXPOSURE, FORMER_OPTIMISM = "exposure_before", "optimism_before"
 
 
 @dataclass(frozen=True, eq=False)
 class LeniencyRows:
     """Rows used, in the order citizen, wave; arrays (n,) unless said otherwise.
 
-    `frame` is the panel's rows with the columns `outcome` (as asked for), `exposure` and `cell` (a number);
+    `frame` is the panel's rows with the columns `outcome` (as asked for), `exposure` and `cell` (a number),
+    and, where the citizen had a caseworker before this one, `exposure_before` and `optimism_before`: that
+    caseworker's first rating of the citizen, and optimism;
     `optimism` is measured leave-out optimism; `ratings` are all rows of the panel with a caseworker and an
     exposure, `candidates` those that `rows` asks for, the same columns. `before_cells` rows were left before
     cells without comparison were dropped.
@@ -91,7 +95,7 @@ def leniency_rows(
     if not known.any():
         _refuse({"caseworkers": "no row names its caseworker"})
     dropped = {"no caseworker": int((~known).sum())}
-    table = table[known]
+    table = _with_former(table[known])
     candidates = _chosen(table, rows)
     dropped["further measurements (rows=" + repr(rows) + ")"] = len(table) - len(candidates)
     used = candidates
@@ -143,7 +147,22 @@ def _table(panel: AnalysisPanel, *, outcome: str, exposure: str, cells: Sequence
         outcome=numeric_values(table, source), exposure=numeric_values(table, exposure), cell=cell
     )
     standard = exposure == "belief" and names == CELLS and "optimism" in frame.columns
-    return table if standard else table.assign(optimism=_optimism(table))
+    if not standard:
+        return table.assign(optimism=_optimism(table))
+    require_one_optimism(table)
+    return table
+
+
+def _with_former(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the first rating by, and the optimism of, the citizen's caseworker before this one."""
+    relations = table.drop_duplicates([CITIZEN, CASEWORKER])
+    before = relations.groupby(CITIZEN, sort=False)[["exposure", "optimism"]].shift(1)
+    before.columns = pd.Index([FORMER_EXPOSURE, FORMER_OPTIMISM])
+    pair = table.groupby([CITIZEN, CASEWORKER], sort=False).ngroup()
+    first = pair[relations.index].to_numpy()
+    return table.assign(
+        **{name: pair.map(dict(zip(first, before[name], strict=True))) for name in before.columns}
+    )
 
 
 def _optimism(table: pd.DataFrame) -> pd.Series:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from jobchance.design.columns import is_categorical, level_codes, numeric_values
 from jobchance.errors import SpecError
 from jobchance.identification.leniency_regression import default_vcov, regress_within
-from jobchance.identification.leniency_rows import CASEWORKER, CITIZEN, LeniencyRows
+from jobchance.identification.leniency_rows import (
+    CASEWORKER,
+    CITIZEN,
+    FORMER_EXPOSURE,
+    FORMER_OPTIMISM,
+    LeniencyRows,
+)
+from jobchance.identification.leniency_strength import NO_COLUMNS, Strength, measure_strength
 from jobchance.numerics.demean import demean
 from jobchance.numerics.leave_out_tests import ChiOrF, score_test
 from jobchance.numerics.linalg import independent_columns
@@ -23,6 +30,7 @@ Codes = NDArray[np.int64]
 
 RARE = 20  # rows; a rarer level says nothing and its name might say who it is
 AT_FIRST = "citizen_belief"
+TRAIT, FORMER = "trait", "former_answer"
 CONDUCT = ("action", "relation_weeks", "measurements_with_caseworker")
 _LEVELS = 12  # a number with more values than this has no subgroups
 
@@ -74,14 +82,45 @@ def covariate_names(panel: AnalysisPanel, covariates: Iterable[str] | None) -> t
 def balance_table(rows: LeniencyRows, names: Sequence[str]) -> tuple[pd.DataFrame, ChiOrF]:
     """Each covariate in its standard deviations on optimism in its, within cells; and the joint test.
 
-    One row per citizen and caseworker, the first. The joint test is `score_test`, clustered by caseworker;
-    a missing covariate stands at its mean there. With too many columns for it, the smallest p-value times
-    their number (Bonferroni) is the joint p-value.
+    One row per citizen and caseworker, the first. Citizens who had another caseworker before have one trait
+    more, `<exposure>_before`: what that caseworker first answered, given how optimistic that caseworker is.
+    It also shows sorting on what no covariate holds; `role` tells it from the traits. The joint test is
+    `score_test`, clustered by caseworker; a missing value stands at its mean there. With too many columns
+    for it, the smallest p-value times their number (Bonferroni) is the joint p-value.
     """
     data = comparison(rows, relationships=True)
     columns = numbers(data.frame, names)
-    table = slopes(columns, data)
-    return table, _joint(columns, data, table)
+    tables = [slopes(columns, data).assign(role=TRAIT)]
+    tested = [columns[name] for name in tables[0]["column"]]
+    answer, optimism = (data.frame[name].to_numpy(dtype=float) for name in (FORMER_EXPOSURE, FORMER_OPTIMISM))
+    # Whoever draws anyone but the former caseworker draws a little less of what that caseworker has; the
+    # former caseworker's optimism, which the answer holds, is therefore held fixed.
+    known = ~np.isnan(answer) & ~np.isnan(optimism)
+    held = np.column_stack([known, np.where(known, optimism, 0.0)])
+    former = slopes({f"{rows.exposure}_before": np.where(known, answer, np.nan)}, data, held=optimism)
+    if len(former):
+        tables.append(former.assign(role=FORMER))
+        tested.append(np.where(known, answer - answer[known].mean(), 0.0))
+    table = pd.concat([t for t in tables if len(t)], ignore_index=True) if len(former) else tables[0]
+    return table, _joint(tested, held if len(former) else held[:, :0], data, table)
+
+
+def balance_strength(rows: LeniencyRows, names: Sequence[str]) -> Strength:
+    """What the covariates of the balance test say about the outcome, beside the exposure's say.
+
+    The former caseworker's answer does not count here, since most rows have none.
+    """
+    data = comparison(rows, relationships=True)
+    columns = list(numbers(data.frame, names).values())
+    if not columns:
+        return NO_COLUMNS
+    return measure_strength(
+        data.frame["outcome"].to_numpy(dtype=float),
+        np.column_stack(columns),
+        data.frame["exposure"].to_numpy(dtype=float),
+        cell=data.cell,
+        cluster=data.clusters[CASEWORKER].to_numpy(),
+    )
 
 
 def conduct_table(rows: LeniencyRows) -> pd.DataFrame:
@@ -121,8 +160,11 @@ def monotonicity_table(rows: LeniencyRows, names: Sequence[str]) -> pd.DataFrame
     return table
 
 
-def slopes(columns: dict[str, Floats], data: Comparison) -> pd.DataFrame:
-    """Standardised slope of every column on optimism: `column estimate std_error p_value n_rows`."""
+def slopes(columns: dict[str, Floats], data: Comparison, *, held: Floats | None = None) -> pd.DataFrame:
+    """Slope of every column on optimism, given `held`, both standardised.
+
+    Columns `column estimate std_error p_value n_rows`.
+    """
     records = []
     for name, values in columns.items():
         known = ~np.isnan(values)
@@ -130,9 +172,10 @@ def slopes(columns: dict[str, Floats], data: Comparison) -> pd.DataFrame:
         spread = float(z.std(ddof=1)) if len(z) > 1 else 0.0
         made = None
         if spread > 0:
+            X = part.optimism[:, None]
             made = regress_within(
                 z / spread,
-                part.optimism[:, None],
+                X if held is None else np.column_stack([X, held[known]]),
                 cell=part.cell,
                 frame=part.clusters,
                 vcov=default_vcov(part.clusters),
@@ -176,15 +219,18 @@ def dense(codes: Codes) -> Codes:
     return renumbered
 
 
-def _joint(columns: dict[str, Floats], data: Comparison, table: pd.DataFrame) -> ChiOrF:
-    """Score test of all columns together; Bonferroni where there are too many for it."""
+def _joint(columns: list[Floats], held: Floats, data: Comparison, table: pd.DataFrame) -> ChiOrF:
+    """Score test of all columns together, given `held`; Bonferroni where there are too many for it."""
     if table.empty:
         return ChiOrF(np.nan, 0.0, np.nan)
-    Z = np.column_stack([columns[name] for name in table["column"]])
+    Z = np.column_stack(columns)
     # At its mean a missing value neither helps nor harms: it is the same for optimists and pessimists.
     Z = np.where(np.isnan(Z), np.nanmean(Z, axis=0), Z)
-    cleaned = demean(np.column_stack([Z, data.optimism]), [data.cell])
-    Z, x = cleaned[:, :-1], cleaned[:, -1]
+    k = Z.shape[1]
+    cleaned = demean(np.column_stack([Z, data.optimism, held]), [data.cell])
+    rest, H = cleaned[:, : k + 1], cleaned[:, k + 1 :]
+    rest = rest - H @ np.linalg.lstsq(H, rest, rcond=None)[0] if H.shape[1] else rest
+    Z, x = rest[:, :-1], rest[:, -1]
     Z = Z[:, independent_columns(Z)]
     tested = score_test(Z * x[:, None], data.clusters[CASEWORKER].to_numpy())
     if np.isnan(tested.p_value):

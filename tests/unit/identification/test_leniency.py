@@ -167,7 +167,7 @@ def test_thirds_are_adjusted_for_cells(panel, fit):
 
 def test_binary_outcomes_have_percentage_points():
     fit = fit_leniency(made_panel(2, binary=True, effect=0.3), outcome="job")
-    assert fit.statistics["effect_pp"] == pytest.approx(100 * fit.params["optimism"])
+    assert fit.statistics["estimate_pp"] == pytest.approx(100 * fit.params["optimism"])
     assert fit.statistics["relative"] == pytest.approx(fit.params["optimism"] / fit.statistics["base_rate"])
     assert fit.diagnostics["thirds"]["n_events"].sum() == fit.statistics["base_rate"] * fit.nobs
 
