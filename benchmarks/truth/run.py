@@ -41,7 +41,15 @@ WORLDS: dict[str, dict[str, float]] = {
     # the preset with 10,000 relationships of citizen and caseworker
     "large": {"belief_effect": 0.0, "optimism_effect": 0.29, "n_citizens": 6_900},
 }
-ONLY = {"large": ["raw_gradient", "leniency"]}
+# the whole ladder where claims are counted; elsewhere the rungs that the world is about
+ONLY = {
+    "disposition": ["raw_gradient", "leniency", "leniency_iv", "shift", "value_added"],
+    "case": ["raw_gradient", "within_citizen", "two_raters", "leniency", "leniency_iv", "shift"],
+    "case_blind": ["raw_gradient", "adjusted", "hazard"],
+    "sorting": ["raw_gradient", "leniency", "leniency_iv", "shift"],
+    "feedback": ["raw_gradient", "within_citizen", "direction"],
+    "large": ["raw_gradient", "leniency"],
+}
 # what each rung estimates, by its name in the truth; None: a prediction, held against its own mean
 TRUTHS = {
     "raw_gradient": None,
