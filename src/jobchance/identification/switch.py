@@ -26,7 +26,7 @@ from jobchance.identification.switch_selection import compare_before
 from jobchance.identification.switch_stack import CONTROLS, FORMER, NEW, QUARTER, build_stacks
 from jobchance.identification.thresholds import Thresholds
 from jobchance.options import check_option
-from jobchance.panel.model import AnalysisPanel
+from jobchance.panel.model import AnalysisPanel, require_panel
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Cluster, Vcov
 
@@ -120,7 +120,7 @@ def switch_event_study(
     ('shift[-2]', 'shift[0]', 'shift[1]')
     """
     kind = EVENT_VCOV if vcov is None else vcov
-    _check_question(panel, outcome, window, direction, control)
+    _check_question(require_panel(panel, "switch_event_study"), outcome, window, direction, control)
     chosen = check_reasons(reasons, exogenous)
     movers = mover_contrast(
         panel, reasons=reasons, exogenous=exogenous, covariates=covariates, thresholds=thresholds

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from jobchance.identification.cards import Assumption, judge_p
+from jobchance.identification.leniency_source import leaves_out
+from jobchance.identification.leniency_strength import informative, only_if_informative
 from jobchance.identification.switch_checks import TEST, Balance, Joint
 from jobchance.identification.switch_moves import Moves
 from jobchance.identification.thresholds import Thresholds
@@ -19,16 +21,22 @@ def assumptions(
     *,
     chosen: Sequence[str] | None,
     exogenous: Sequence[str],
+    frame: pd.DataFrame,
     balance: Balance,
+    loss: tuple[float, Joint],
     trend: pd.DataFrame,
     symmetric: pd.DataFrame,
     thresholds: Thresholds,
 ) -> tuple[Assumption, ...]:
-    """The card of the mover contrast."""
+    """The card of the mover contrast; `frame` holds all rows of the panel."""
+    strength = informative(balance.strength, thresholds)
     outside = moves.has_reasons and chosen is not None and set(chosen) <= set(exogenous)
     return (
         exogenous_timing(moves, exogenous),
-        _random_reassignment(balance, thresholds),
+        only_if_informative(_random_reassignment(balance, thresholds), strength),
+        strength,
+        leaves_out(frame),
+        _no_selective_loss(loss, thresholds),
         _no_pre_trend(trend, thresholds),
         Assumption("no_anticipation", "by_design" if outside else "doubtful", "shift_reason"),
         _symmetry(symmetric, thresholds),
@@ -53,6 +61,13 @@ def _random_reassignment(balance: Balance, limits: Thresholds) -> Assumption:
         status = "doubtful"
     name = "conditional_random_reassignment"
     return _tested(name, status, "balance_joint", found, value=size, threshold=limits.balance_sd)
+
+
+def _no_selective_loss(loss: tuple[float, Joint], limits: Thresholds) -> Assumption:
+    """Whether an unknown outcome goes with the change of optimism; holds where every outcome is known."""
+    share, found = loss
+    status = judge_p(found.p_value, limits) if share else "holds"
+    return _tested("no_selective_loss", status, "loss_on_optimism", found, value=share)
 
 
 def _no_pre_trend(trend: pd.DataFrame, limits: Thresholds) -> Assumption:

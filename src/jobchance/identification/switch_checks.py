@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from jobchance.errors import DesignError
+from jobchance.identification.leniency_strength import Strength, measure_strength
 from jobchance.identification.leniency_tables import numbers
 from jobchance.identification.switch_moves import AFTER, BEFORE, CHANGE, LINE, fit_moves, term_line
 from jobchance.identification.switch_rows import History
@@ -40,11 +41,13 @@ class Balance:
 
     `table` has one row per covariate, `term role estimate std_error ...`: standard deviations of the
     covariate per standard deviation of the new caseworker's optimism, given the former one's. `joint` tests
-    all rows of role `tested` (`joint_score`); the other role is `held_fixed`.
+    all rows of role `tested` (`joint_score`); the other role is `held_fixed`. `strength` is what the tested
+    say about the outcome.
     """
 
     table: pd.DataFrame
     joint: Joint
+    strength: Strength
 
     @property
     def largest(self) -> float:
@@ -84,7 +87,28 @@ def balance_new_caseworker(
         records.append({"term": terms.get(term, term), "role": role} | line)
     table = pd.DataFrame(records)
     joint = joint_score(data, AFTER, list(terms), fixed=(BEFORE,), cluster="caseworker_id")
-    return Balance(table, bonferroni(joint, table.loc[table["role"] == "tested", "p_value"]))
+    joint = bonferroni(joint, table.loc[table["role"] == "tested", "p_value"])
+    return Balance(table, joint, _strength(rows, columns))
+
+
+def _strength(rows: pd.DataFrame, columns: pd.DataFrame) -> Strength:
+    """What the columns say about the outcome after the change, beside the new caseworker's answer."""
+    return measure_strength(
+        rows["outcome"].to_numpy(dtype=float),
+        columns.to_numpy(dtype=float),
+        rows["belief"].to_numpy(dtype=float),
+        cell=pd.factorize(rows["cell"])[0].astype(np.int64),
+        cluster=pd.factorize(rows["caseworker_id"])[0].astype(np.int64),
+    )
+
+
+def loss_after_change(rows: pd.DataFrame, *, vcov: Vcov) -> tuple[float, Joint]:
+    """Share of changes whose outcome is unknown, and the test that it goes with the change of optimism."""
+    lost = rows["outcome"].isna()
+    if not lost.any():
+        return 0.0, Joint()
+    line = regression_line(f"lost ~ {CHANGE} + {BEFORE}", rows.assign(lost=lost.astype(float)), CHANGE, vcov)
+    return float(lost.mean()), Joint(*(line[name] for name in TEST))
 
 
 def covariate_columns(

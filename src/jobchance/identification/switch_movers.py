@@ -11,6 +11,7 @@ from jobchance.identification.leniency_tables import covariate_names
 from jobchance.identification.switch_card import assumptions
 from jobchance.identification.switch_checks import (
     balance_new_caseworker,
+    loss_after_change,
     mover_pre_trend,
     symmetry,
 )
@@ -32,7 +33,7 @@ from jobchance.identification.switch_rows import (
     read_history,
 )
 from jobchance.identification.thresholds import Thresholds
-from jobchance.panel.model import AnalysisPanel
+from jobchance.panel.model import AnalysisPanel, require_panel
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Vcov
 
@@ -118,7 +119,7 @@ def mover_contrast(
     chosen = check_reasons(reasons, exogenous)
     limits = thresholds or Thresholds()
     _check_reliability(reliability)
-    history = read_history(panel)
+    history = read_history(require_panel(panel, "mover_contrast"))
     if chosen is not None and not isinstance(reasons, str) and not history.has_reasons:
         raise IdentificationError(
             "The panel has no reasons for changes of caseworker (shift_reason), so none can be singled out.",
@@ -132,8 +133,8 @@ def mover_contrast(
     trend = mover_pre_trend(history, moves.chosen, vcov=vcov)
     directions = symmetry(moves.chosen, vcov=vcov)
     checks = assumptions(
-        moves, chosen=chosen, exogenous=exogenous, balance=balance, trend=trend, symmetric=directions,
-        thresholds=limits,
+        moves, chosen=chosen, exogenous=exogenous, frame=history.frame, balance=balance,
+        loss=loss_after_change(moves.asked, vcov=vcov), trend=trend, symmetric=directions, thresholds=limits,
     )  # fmt: skip
     return replace(
         fit,

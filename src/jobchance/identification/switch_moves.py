@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from jobchance.errors import DesignError
+from jobchance.identification.leniency_source import require_one_optimism
 from jobchance.identification.switch_rows import History, chosen_changes
 from jobchance.identification.switch_scale import OptimismScale, scale_optimism
 from jobchance.models.panel import fit_panel
@@ -27,11 +28,14 @@ LINE = ("estimate", "std_error", "conf_low", "conf_high")
 class Moves:
     """Changes with both optimisms and the outcome known: `all` of them, and whether each is `wanted`.
 
+    `asked` are the wanted changes with both optimisms known, whether or not the outcome is.
+
     Columns beside those of the history: `optimism_after`, `optimism_before`, `optimism_change` (disposition
     scale), `cell`, `first` (the citizen's first change).
     """
 
     all: pd.DataFrame
+    asked: pd.DataFrame
     wanted: pd.Series
     scale: OptimismScale
     has_reasons: bool
@@ -52,8 +56,10 @@ def read_moves(history: History, chosen: Sequence[str] | None, *, reliability: f
         cell=pd.factorize(pd.MultiIndex.from_frame(rows[list(CELL)].astype(object)))[0],
         first=rows["change"] & rows["change"].groupby(rows["citizen_id"], sort=False).cumsum().eq(1),
     )
-    usable = made["change"] & made[[CHANGE, "outcome", *CELL]].notna().all(axis=1)
-    return Moves(made[usable], chosen_changes(history, chosen)[usable], scale, history.has_reasons)
+    moved = made["change"] & made[[CHANGE, *CELL]].notna().all(axis=1)
+    usable = moved & made["outcome"].notna()
+    wanted = chosen_changes(history, chosen)
+    return Moves(made[usable], made[moved & wanted], wanted[usable], scale, history.has_reasons)
 
 
 def optimism_columns(
@@ -64,6 +70,7 @@ def optimism_columns(
     absent = [name for name in ("optimism", "belief", "outcome") if name not in rows.columns]
     if absent:
         raise DesignError(f"The panel lacks columns: {', '.join(absent)}.")
+    require_one_optimism(rows)
     scale = scale_optimism(rows, reliability=reliability)
     after = scale.disposition
     before = after.groupby(rows["citizen_id"], sort=False).shift(1)

@@ -31,7 +31,7 @@ from jobchance.identification.value_added_tables import (
     spread_table,
 )
 from jobchance.numerics.empirical_bayes import rank_units, robust_reach
-from jobchance.panel.model import AnalysisPanel
+from jobchance.panel.model import AnalysisPanel, require_panel
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Inference, RandomPart, Sample
 from jobchance.results.provenance import provenance
@@ -140,7 +140,12 @@ def value_added(
         )
     limits = thresholds or Thresholds()
     data = value_added_rows(
-        panel, outcome=outcome, cells=cells, covariates=covariates, rows=rows, thresholds=limits
+        require_panel(panel, "value_added"),
+        outcome=outcome,
+        cells=cells,
+        covariates=covariates,
+        rows=rows,
+        thresholds=limits,
     )
     spread = estimate_spread(data, level=level, permutations=permutations, seed=seed)
     effects = estimate_effects(data, spread.variance)
@@ -172,7 +177,7 @@ def value_added(
             "checks": checks_frame(
                 [
                     checks.assignment(data, limits),
-                    checks.balance(data, limits),
+                    *checks.balance(data, limits),
                     checks.unbiased(ahead, limits),
                     checks.stable(*across, spread, limits),
                     *checks.sizes(data),

@@ -7,6 +7,11 @@ from scipy import stats
 
 from jobchance.identification.cards import Assumption, judge_p
 from jobchance.identification.leniency_checks import CHANCE_RULES
+from jobchance.identification.leniency_strength import (
+    informative,
+    measure_strength,
+    only_if_informative,
+)
 from jobchance.identification.thresholds import Thresholds
 from jobchance.identification.value_added_effects import Forecast, Spread
 from jobchance.identification.value_added_rows import ValueAddedRows
@@ -30,8 +35,21 @@ def assignment(rows: ValueAddedRows, thresholds: Thresholds) -> Assumption:
     return Assumption(name, status, test, value=chance, threshold=thresholds.chance_share)
 
 
-def balance(rows: ValueAddedRows, thresholds: Thresholds) -> Assumption:
-    """Whether the outcome that covariates predict differs between caseworkers of a cell beyond chance."""
+def balance(rows: ValueAddedRows, thresholds: Thresholds) -> list[Assumption]:
+    """Whether the outcome that covariates predict differs between caseworkers of a cell beyond chance.
+
+    And whether they predict enough of it for that to mean anything.
+    """
+    answer = rows.frame["belief"].to_numpy(dtype=float) if "belief" in rows.frame else None
+    strength = informative(
+        measure_strength(rows.y, rows.covariates, answer, cell=rows.cell, cluster=rows.caseworker),
+        thresholds,
+    )
+    return [only_if_informative(_balance(rows, thresholds), strength), strength]
+
+
+def _balance(rows: ValueAddedRows, thresholds: Thresholds) -> Assumption:
+    """The test of the predicted outcome."""
     name, test = "balance", "predicted_outcome_by_caseworker"
     v = demean(rows.index[:, None], [rows.cell])[:, 0]
     if not rows.names or not np.abs(v).max() > 1e-12:

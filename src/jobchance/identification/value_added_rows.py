@@ -27,7 +27,8 @@ class ValueAddedRows:
     """Rows used, in the order citizen, wave.
 
     `y` outcome, `net` outcome less the part of covariates, `index` that part; `frame` the panel's rows,
-    `later` the first row of citizens with a caseworker they did not begin with, `names` the covariates.
+    `later` the first row of citizens with a caseworker they did not begin with, `names` the covariates and
+    `covariates` (n, k) their values.
     """
 
     frame: pd.DataFrame
@@ -41,6 +42,7 @@ class ValueAddedRows:
     levels: tuple[str, ...]
     names: tuple[str, ...]
     slopes: Floats
+    covariates: Floats
     outcome: str
     dropped: dict[str, int]
 
@@ -98,19 +100,20 @@ def value_added_rows(
     codes, levels = pd.factorize(used[CASEWORKER], sort=True)
     caseworker, cell = codes.astype(np.int64), dense(used["cell"].to_numpy())
     y = used["outcome"].to_numpy(dtype=float)
-    names, slopes, index = _adjustment(y, columns, caseworker=caseworker, cell=cell)
+    names, slopes, values = _adjustment(y, columns, caseworker=caseworker, cell=cell)
     return ValueAddedRows(
         frame=used,
         later=relations[relations.duplicated([CITIZEN]) & relations["outcome"].notna()],
         y=y,
-        net=y - index,
-        index=index,
+        net=y - values @ slopes,
+        index=values @ slopes,
         citizen=pd.factorize(used[CITIZEN])[0].astype(np.int64),
         caseworker=caseworker,
         cell=cell,
         levels=tuple(str(level) for level in levels),
         names=names,
         slopes=slopes,
+        covariates=values,
         outcome=name,
         dropped={reason: n for reason, n in dropped.items() if n},
     )
@@ -175,7 +178,7 @@ def _refuse(lacking: dict[str, str]) -> None:
 def _adjustment(
     y: Floats, columns: dict[str, Floats], *, caseworker: Codes, cell: Codes
 ) -> tuple[tuple[str, ...], Floats, Floats]:
-    """Covariates kept, their coefficients, and the part of the outcome that they predict (centred).
+    """Covariates kept, their coefficients, and their values (centred).
 
     A missing value stands at its column's mean, with a column that marks it.
     """
@@ -188,7 +191,7 @@ def _adjustment(
         if missing.any():
             made[f"{name} (missing)"] = missing.astype(float)
     if not made:
-        return (), np.empty(0), np.zeros(len(y))
+        return (), np.empty(0), np.empty((len(y), 0))
     X = np.column_stack(list(made.values()))
     X = X - X.mean(axis=0)
     both = demean(np.column_stack([y, X]), [caseworker, cell])
@@ -196,4 +199,4 @@ def _adjustment(
     varies = np.flatnonzero(np.linalg.norm(both[:, 1:], axis=0) > 1e-7 * np.where(length > 0, length, 1.0))
     kept = varies[independent_columns(both[:, 1 + varies])] if len(varies) else varies
     slopes: Floats = np.linalg.lstsq(both[:, 1 + kept], both[:, 0], rcond=None)[0].astype(np.float64)
-    return tuple(list(made)[i] for i in kept), slopes, X[:, kept] @ slopes
+    return tuple(list(made)[i] for i in kept), slopes, X[:, kept]

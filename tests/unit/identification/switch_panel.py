@@ -25,8 +25,13 @@ def rows_of(**workers):
     return frame.assign(belief=3.0, expectation=3.0, optimism=0.0, outcome=0.0)
 
 
-def chance_panel(seed=0, *, citizens=400, workers=24, centres=2, waves=6, shift=0.25, slope=0.0, step=0.0):
-    """Citizens with caseworkers drawn anew with chance `shift` each wave; nothing but chance decides who."""
+def chance_panel(
+    seed=0, *, citizens=400, workers=24, centres=2, waves=6, shift=0.25, slope=0.0, step=0.0, ability=0.0
+):
+    """Citizens with caseworkers drawn anew with chance `shift` each wave; nothing but chance decides who.
+
+    The outcome depends on the caseworker by `slope`, on a change by `step`, on the citizen by `ability`.
+    """
     rng = np.random.default_rng(seed)
     alpha = rng.normal(size=workers)
     centre = np.arange(workers) % centres
@@ -42,7 +47,7 @@ def chance_panel(seed=0, *, citizens=400, workers=24, centres=2, waves=6, shift=
                 worker, changed = rng.choice(team[team != worker]), True
                 reason = REASONS[rng.integers(len(REASONS))]
             belief = 3 + 0.7 * theta + 0.5 * alpha[worker] + 0.5 * rng.normal()
-            chance = 0.2 + slope * alpha[worker] + step * changed
+            chance = 0.2 + slope * alpha[worker] + step * changed + ability * theta
             weeks = rng.integers(0, 52) if rng.random() < chance else 52
             records.append(
                 {

@@ -6,7 +6,7 @@ import pytest
 import statsmodels.api as sm
 from switch_panel import chance_panel, panel_of, rows_of
 
-from jobchance.errors import IdentificationError, SpecError
+from jobchance.errors import DesignError, IdentificationError, SpecError
 from jobchance.identification.cards import CREDIBLE, Card, read_checks
 from jobchance.identification.switch_movers import mover_contrast
 from jobchance.identification.switch_moves import read_moves
@@ -142,7 +142,7 @@ def test_statistics_say_what_the_slope_rests_on(fit, panel):
 
 
 def test_documented_chance_can_be_credible():
-    fit = mover_contrast(chance_panel(1, citizens=2500, workers=100, slope=0.05, step=-0.1))
+    fit = mover_contrast(chance_panel(1, citizens=2500, workers=100, slope=0.05, step=-0.1, ability=0.1))
     card = Card("shift", "dispositional_movers", read_checks(fit.diagnostics["checks"]))
     assert card.verdict == CREDIBLE
     low, high = fit.conf_int().loc["optimism_change"]
@@ -173,7 +173,7 @@ def test_case_driven_changes_leave_doubt(panel):
 
 @pytest.mark.parametrize(("rows_before", "status"), [(1, "fails"), (0, "holds")])
 def test_balance_is_of_covariates_before_the_change(rows_before, status):
-    panel = chance_panel(5, citizens=800)
+    panel = chance_panel(5, citizens=800, ability=0.1)
     history = read_history(panel).frame
     frame = history[panel.frame.columns].assign(age=np.random.default_rng(0).normal(size=len(history)))
     # the more optimistic the new caseworker, the older the citizen, before the change or only after it
@@ -260,3 +260,53 @@ def test_the_fit_is_stored_and_printed_without_persons(fit, panel):
     assert not any(worker in text.split() for worker in panel.frame["caseworker_id"].unique())
     again = fit.with_vcov(Cluster("caseworker_id"))
     assert again.std_errors["optimism_change"] > 0
+
+
+# ---- what keeps a difference between new caseworkers from passing for their effect ---------------------
+
+
+def movers_checks(panel, **options):
+    return mover_contrast(panel, **options).diagnostics["checks"].set_index("assumption")
+
+
+def test_balance_of_what_says_nothing_is_untested():
+    """Here nothing about the citizen matters for the outcome, so balance has nothing to see."""
+    found = movers_checks(chance_panel(5, citizens=800))
+    assert found.loc["informative_covariates", "status"] == "doubtful"
+    assert found.loc["conditional_random_reassignment", "status"] == "untested"
+    assert found.loc["conditional_random_reassignment", "p_value"] > 0.05
+    telling = movers_checks(chance_panel(5, citizens=800, ability=0.1))
+    assert telling.loc["conditional_random_reassignment", "status"] == "holds"
+
+
+def test_outcomes_lost_with_new_optimists_are_seen():
+    panel = chance_panel(7, citizens=1500, workers=60, centres=3, ability=0.1)
+    assert movers_checks(panel).loc["no_selective_loss", ["status", "value"]].tolist() == ["holds", 0.0]
+    rng = np.random.default_rng(0)
+    high = panel.frame["optimism"] > panel.frame["optimism"].median()
+    statuses = []
+    for lost in (0.3 * high, 0.15):
+        gone = rng.random(len(panel.frame)) < lost
+        kept = panel.frame.assign(outcome=panel.frame["outcome"].where(~gone))
+        line = movers_checks(panel_of(kept, ("age", "sex"))).loc["no_selective_loss"]
+        statuses.append(line["status"])
+        assert 0.1 < line["value"] < 0.2
+    assert statuses == ["fails", "holds"]
+
+
+def test_optimism_that_holds_the_outcome_is_refused_or_fails():
+    panel = chance_panel(7, citizens=800)
+    with pytest.raises(DesignError, match="several values in"):
+        mover_contrast(
+            panel_of(panel.frame.assign(optimism=panel.frame["optimism"] + panel.frame["outcome"]))
+        )
+    pair = panel.frame.groupby(["citizen_id", "caseworker_id"])["outcome"].transform("first")
+    mixed = panel_of(panel.frame.assign(optimism=panel.frame["optimism"] + 0.5 * pair))
+    line = movers_checks(mixed).loc["optimism_leaves_out"]
+    assert (line["status"], line["test"]) == ("fails", "optimism_between_own_citizens")
+    assert movers_checks(panel).loc["optimism_leaves_out", "value"] == pytest.approx(1.0)
+
+
+def test_something_else_than_a_panel_is_refused(panel):
+    with pytest.raises(SpecError, match="AnalysisPanel"):
+        mover_contrast(panel.frame)

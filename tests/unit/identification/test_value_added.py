@@ -242,3 +242,19 @@ def test_outcomes_that_are_not_shares_have_no_noise_benchmark(panel):
     found = value_added(changed(panel, weeks=weeks), outcome="weeks", permutations=99)
     assert found.diagnostics["spread"].empty
     assert found.statistics["p_value"] > 0.01
+
+
+def test_balance_of_a_covariate_that_says_nothing_is_untested():
+    fair, _ = draw_panel(7, sd=0.06, n_caseworkers=80)
+    noise = changed(fair, skill=np.random.default_rng(0).normal(size=len(fair.frame)))
+    found = value_added(noise, covariates=["skill"], permutations=19).diagnostics["checks"]
+    found = found.set_index("assumption")
+    assert found.loc["informative_covariates", "status"] == "doubtful"
+    assert found.loc["balance", "status"] == "untested"
+    telling = value_added(fair, covariates=["skill"], permutations=19).diagnostics["checks"]
+    assert telling.set_index("assumption").loc["informative_covariates", "status"] == "holds"
+
+
+def test_something_else_than_a_panel_is_refused_by_name(panel):
+    with pytest.raises(SpecError, match="AnalysisPanel"):
+        value_added(panel.frame)

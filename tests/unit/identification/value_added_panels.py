@@ -40,7 +40,7 @@ def draw_panel(
     chance = 0.3 + 0.02 * frame["office"] + a + 0.08 * skill[frame["citizen_id"]]
     frame["outcome"] = (rng.random(len(frame)) < np.clip(chance, 0, 1)).astype(float)
     frame["skill"] = skill[frame["citizen_id"]]
-    frame["date"] = np.where(frame["late"], 2.0, 1.0)
+    frame["date"] = pd.Timestamp("2014-01-01") + pd.to_timedelta(frame["late"] * 180, unit="D")
     frame["period"] = "all"
     frame["assignment_rule"] = "day_of_birth"
     frame["caseworker_id"] = "W" + frame["caseworker_id"].astype(str) + "X"
