@@ -141,7 +141,7 @@ def variance_peer(data: Arrays) -> float:
     beta = inverse @ (X.T @ y)
     half = X @ inverse @ effects.T
     B = np.sum(half**2, axis=1)
-    P = np.einsum("ij,jk,ik->i", X, inverse, X)
+    P = np.sum((X @ inverse) * X, axis=1)
     sigma = (y - y.mean()) * (y - fitted) / (1 - P)
     return float((np.sum((effects @ beta) ** 2) - B @ sigma) / (len(y) - 1))
 
