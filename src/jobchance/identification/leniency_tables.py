@@ -92,7 +92,7 @@ def balance_table(rows: LeniencyRows, names: Sequence[str]) -> tuple[pd.DataFram
     columns = numbers(data.frame, names)
     tables = [slopes(columns, data).assign(role=TRAIT)]
     tested = [columns[name] for name in tables[0]["column"]]
-    answer, optimism = (data.frame[name].to_numpy(dtype=float) for name in (FORMER_EXPOSURE, FORMER_OPTIMISM))
+    answer, optimism = (numeric_values(data.frame, name) for name in (FORMER_EXPOSURE, FORMER_OPTIMISM))
     # Whoever draws anyone but the former caseworker draws a little less of what that caseworker has; the
     # former caseworker's optimism, which the answer holds, is therefore held fixed.
     known = ~np.isnan(answer) & ~np.isnan(optimism)

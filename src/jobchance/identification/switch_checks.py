@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from jobchance.design.columns import numeric_values
 from jobchance.errors import DesignError
 from jobchance.identification.leniency_strength import Strength, measure_strength
 from jobchance.identification.leniency_tables import numbers
@@ -94,9 +95,9 @@ def balance_new_caseworker(
 def _strength(rows: pd.DataFrame, columns: pd.DataFrame) -> Strength:
     """What the columns say about the outcome after the change, beside the new caseworker's answer."""
     return measure_strength(
-        rows["outcome"].to_numpy(dtype=float),
+        numeric_values(rows, "outcome"),
         columns.to_numpy(dtype=float),
-        rows["belief"].to_numpy(dtype=float),
+        numeric_values(rows, "belief"),
         cell=pd.factorize(rows["cell"])[0].astype(np.int64),
         cluster=pd.factorize(rows["caseworker_id"])[0].astype(np.int64),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from jobchance.design.columns import numeric_values
 from jobchance.identification.cards import Assumption, judge_p
 from jobchance.identification.leniency_checks import CHANCE_RULES
 from jobchance.identification.leniency_strength import (
@@ -40,7 +41,7 @@ def balance(rows: ValueAddedRows, thresholds: Thresholds) -> list[Assumption]:
 
     And whether they predict enough of it for that to mean anything.
     """
-    answer = rows.frame["belief"].to_numpy(dtype=float) if "belief" in rows.frame else None
+    answer = numeric_values(rows.frame, "belief") if "belief" in rows.frame else None
     strength = informative(
         measure_strength(rows.y, rows.covariates, answer, cell=rows.cell, cluster=rows.caseworker),
         thresholds,

@@ -14,6 +14,7 @@ from jobchance.errors import DesignError, EstimationError, FormulaError, SpecErr
 from jobchance.numerics.conditional import EDGE, ConditionalSolution, separated_rows, solve_conditional
 from jobchance.numerics.demean import demean
 from jobchance.numerics.linalg import independent_columns
+from jobchance.numerics.separation import name_terms
 from jobchance.results.covariance import FEW_CLUSTERS, cluster_codes, covariance
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Codes, Floats, Rows, Sample
@@ -201,10 +202,10 @@ def _check_optimum(part: _Informative, solution: ConditionalSolution, group: str
         return
     found = separated_rows(part.X, part.y, part.codes)
     if found is not None:
-        names = [part.names[j] for j in found[0]]
-        verb = "orders" if len(names) == 1 else "together order"
+        names = name_terms(part.names, found[0])
+        verb = "orders" if len(found[0]) == 1 else "together order"
         raise EstimationError(
-            f"No finite estimate exists (separation): {', '.join(names[:8])} {verb} the outcomes within the "
+            f"No finite estimate exists (separation): {names} {verb} the outcomes within the "
             f"groups of {group} without error, strictly in {found[1]} of {len(part.y)} rows. Leave the term "
             "out or merge rare levels."
         )

@@ -19,7 +19,7 @@ from jobchance.models.hazard_rows import SpellRows
 from jobchance.numerics.hazard_multinomial import multinomial_logit
 from jobchance.numerics.irls import GlmSolution, fisher_scoring
 from jobchance.numerics.links import get_link
-from jobchance.numerics.separation import find_separation
+from jobchance.numerics.separation import find_separation, name_terms
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Floats, Rows, Sample
@@ -169,7 +169,7 @@ def _check(
     X = design.matrix if rows is None else design.matrix[rows]
     found = find_separation(X, y, family="binomial")
     if found is not None:
-        names = ", ".join(design.columns[j] for j in found.columns[:8])
+        names = name_terms(design.columns, found.columns)
         raise EstimationError(
             f"No finite estimate exists for the exit {cause} (separation): {names} predicts it without "
             f"error in {found.n_rows} of {len(y)} rows. Leave the term out, merge rare levels, or choose "

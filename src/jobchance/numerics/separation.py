@@ -7,6 +7,8 @@ Correia, Guimaraes & Zylkin (2019) for counts.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,9 @@ from scipy import optimize
 from jobchance.errors import EstimationError
 
 Floats = NDArray[np.float64]
+
+NAMED_LEVELS = 20  # a column with more has levels that may say who somebody is
+SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,48 @@ def find_separation(X: Floats, y: Floats, *, family: str) -> Separation | None:
     columns = [int(j) for j in np.flatnonzero(np.abs(result.x) > 1e-5)]
     alone = [j for j in columns if family == "binomial" and _separates_alone(X[:, j], y)]
     return Separation(tuple(alone or columns), int(np.sum(reach > 1e-5)))
+
+
+def name_terms(terms: Sequence[str], chosen: Sequence[int]) -> str:
+    """Terms for a message: no level of a column of identifiers, or of one with many levels, is named.
+
+    Parameters
+    ----------
+    terms : sequence of str
+        All terms of the model, levels as `column[level]`.
+    chosen : sequence of int
+        Those to name.
+
+    Returns
+    -------
+    str
+        At most eight names; `caseworker_id (2 of 14 levels)` for levels that are not named.
+
+    Examples
+    --------
+    >>> name_terms(["age", "sex[man]", "worker_id[w1]", "worker_id[w2]"], [0, 1, 2])
+    'age, sex[man], worker_id (1 of 2 levels)'
+    """
+    hidden = [_without_levels(term) for term in terms]
+    levels = {name: hidden.count(name) for name in hidden}
+    shown: dict[str, int] = {}
+    for j in chosen:
+        name = hidden[j]
+        known = name == terms[j] or not (_is_identifier(name) or levels[name] > NAMED_LEVELS)
+        key = terms[j] if known else name
+        shown[key] = shown.get(key, 0) + (not known)
+    words = [f"{name} ({n} of {levels[name]} levels)" if n else name for name, n in shown.items()]
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return ", ".join(words[:SHOWN]) + more
+
+
+def _without_levels(term: str) -> str:
+    """The columns of a term, without the levels in brackets."""
+    return re.sub(r"\[.*?\](?=:|$)", "", term, flags=re.DOTALL)
+
+
+def _is_identifier(name: str) -> bool:
+    return any(re.search(r"(^|_)id\W*$", part, flags=re.IGNORECASE) for part in name.split(":"))
 
 
 def _separates_alone(x: Floats, y: Floats) -> bool:

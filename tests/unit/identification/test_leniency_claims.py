@@ -6,7 +6,7 @@ import pytest
 from leniency_cases import changed, made_panel
 
 import jobchance as jc
-from jobchance.errors import DesignError
+from jobchance.errors import DesignError, SpecError
 from jobchance.identification.cards import CREDIBLE, Card, read_checks
 from jobchance.identification.leniency import fit_leniency
 from jobchance.identification.leniency_strength import measure_strength
@@ -169,3 +169,17 @@ def test_an_effect_is_named_only_where_the_card_is_credible():
         assert ("an association" in said) != effect
     said = " ".join(fit_leniency(poor, outcome="job", method="2sls").remarks)
     assert "an association" in said
+
+
+def test_something_else_than_a_panel_is_refused():
+    with pytest.raises(SpecError, match="AnalysisPanel"):
+        fit_leniency(made_panel(1).frame, outcome="job")
+
+
+def test_nullable_columns_give_the_same_checks():
+    panel = made_panel(1)
+    holes = panel.frame.assign(belief=panel.frame["belief"].where(np.arange(len(panel.frame)) % 9 > 0))
+    plain = fit_leniency(changed(panel, holes), outcome="job")
+    again = fit_leniency(changed(panel, holes.convert_dtypes()), outcome="job")
+    pd.testing.assert_frame_equal(plain.diagnostics["checks"], again.diagnostics["checks"])
+    pd.testing.assert_frame_equal(plain.diagnostics["balance"], again.diagnostics["balance"])

@@ -3,7 +3,7 @@ import pytest
 
 from jobchance.numerics.irls import fisher_scoring, least_squares
 from jobchance.numerics.links import get_link
-from jobchance.numerics.separation import find_separation
+from jobchance.numerics.separation import find_separation, name_terms
 
 RNG = np.random.default_rng(5)
 N = 400
@@ -84,3 +84,18 @@ def test_poisson_separation_where_a_group_has_no_events():
     found = find_separation(X, y, family="poisson")
     assert found is not None
     assert found.columns == (2,)
+
+
+def test_terms_are_named_without_levels_that_may_say_who():
+    names = [
+        "age",
+        "sex[man]",
+        *[f"caseworker_id[w{i}]" for i in range(14)],
+        *[f"town[t{i}]" for i in range(40)],
+    ]
+    assert name_terms(names, [0, 1]) == "age, sex[man]"
+    assert name_terms(names, [2, 3]) == "caseworker_id (2 of 14 levels)"
+    assert name_terms(names, range(20, 25)) == "town (5 of 40 levels)"
+    crossed = [f"sex[man]:C(citizen_id)[c{i}]" for i in range(3)]
+    assert name_terms(crossed, [0, 2]) == "sex:C(citizen_id) (2 of 3 levels)"
+    assert name_terms([f"x{i}" for i in range(12)], range(12)).endswith("x7 and 4 more")
