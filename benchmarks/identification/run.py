@@ -3,10 +3,11 @@
     .venv/bin/python benchmarks/identification/run.py [rows]
 
 writes `results.csv` beside this file. Times are the median of `REPEATS` calls after one on `FIRST_ROWS`
-rows, which compiles the loops. Identifiers are text, and reading them counts. `seconds` is what a clock shows
-and `cpu_seconds` what all threads used; `load` is the machine's over the minute before the job, the job before it
-counted, so that seconds measured beside other work can be told (a load well above 2 on two cores). Peers hold dummy variables in
-dense matrices and therefore get few rows; `estimate` shows that they compute the same.
+rows, which compiles the loops. Identifiers are text, and reading them counts. `seconds` is what a clock
+shows and `cpu_seconds` what all threads used; `load` is the machine's over the minute before the job, the
+job before it counted, so that seconds measured beside other work can be told (a load well above 2 on two
+cores). Peers hold dummy variables in dense matrices and therefore get few rows; `estimate` shows that they
+compute the same.
 """
 
 from __future__ import annotations
