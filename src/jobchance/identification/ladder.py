@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 
+from jobchance.compute.threads import one_thread
 from jobchance.errors import DesignError, EstimationError, IdentificationError, SpecError
 from jobchance.identification.cards import CREDIBLE, Assumption, Card
 from jobchance.identification.ladder_result import EvidenceLadder
@@ -132,7 +133,8 @@ def evidence_ladder(
     ground = prepare(panel, covariates=covariates, thresholds=limits)
     vouched = _texts("accept", accept)
     needed = _with_earlier(chosen)
-    climbed = [_climb(name, ground, vouched) for name in RUNGS if name in needed]
+    with one_thread:  # many small products: threads of the numerical libraries only wait for each other
+        climbed = [_climb(name, ground, vouched) for name in RUNGS if name in needed]
     _require_known(vouched, climbed)
     guarded = _guard(climbed, level=level, joint=limits.joint_level)
     return EvidenceLadder(
