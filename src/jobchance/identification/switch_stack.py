@@ -115,9 +115,10 @@ def quarter_outcome(rows: pd.DataFrame) -> pd.Series:
 def _rows_around(frame: pd.DataFrame, anchors: pd.DataFrame, window: tuple[int, int]) -> pd.DataFrame:
     """Rows of the anchors' citizens within the window; see `Stacks`."""
     low, high = window
-    joined = frame.merge(
-        anchors[["citizen_id", "wave", "group", "stack", "unit", FORMER, NEW]].rename(columns={"wave": "at"}),
-        on="citizen_id",
+    own = ["group", "stack", "unit", FORMER, NEW]
+    # columns of the panel with these names give way, as they do for the columns of a history
+    joined = frame.drop(columns=[*own, "at"], errors="ignore").merge(
+        anchors[["citizen_id", "wave", *own]].rename(columns={"wave": "at"}), on="citizen_id"
     )
     joined = joined.assign(event_time=joined["wave"] - joined["at"])
     after = joined["group"].notna() & (joined["event_time"] >= 0)

@@ -9,10 +9,18 @@ import jobchance as jc
 from jobchance.errors import DesignError, SpecError
 from jobchance.identification.cards import CREDIBLE, Card, read_checks
 from jobchance.identification.leniency import fit_leniency
+from jobchance.identification.leniency_rows import CELLS, leniency_rows
 from jobchance.identification.leniency_strength import measure_strength
+from jobchance.identification.leniency_tables import balance_table
+from jobchance.identification.thresholds import Thresholds
 from jobchance.panel.model import AnalysisPanel
 
 OWN_ANSWERS = ("citizen_score", "citizen_belief")
+
+
+def rows_of(panel):
+    asked = {"outcome": "job", "exposure": "belief", "cells": CELLS, "rows": "relationships"}
+    return leniency_rows(panel, need_exposure=False, thresholds=Thresholds(), **asked)
 
 
 def checks(fit):
@@ -183,3 +191,38 @@ def test_nullable_columns_give_the_same_checks():
     again = fit_leniency(changed(panel, holes.convert_dtypes()), outcome="job")
     pd.testing.assert_frame_equal(plain.diagnostics["checks"], again.diagnostics["checks"])
     pd.testing.assert_frame_equal(plain.diagnostics["balance"], again.diagnostics["balance"])
+
+
+def test_infinite_covariates_are_refused_with_their_number():
+    panel = made_panel(1)
+    endless = panel.frame["score"].where(np.arange(len(panel.frame)) >= 3, np.inf)
+    with pytest.raises(DesignError, match="score is infinite in 3 rows"):
+        fit_leniency(changed(panel, panel.frame.assign(score=endless)), outcome="job")
+
+
+def test_the_predicted_outcome_shows_faint_sorting():
+    """Sorting on what many traits hold a little of: their weighted sum sees it, at the same size."""
+    chance, sorted_ = [], []
+    for seed in range(60):
+        for found, sorting in ((chance, 0.0), (sorted_, 0.12)):
+            panel = made_panel(seed, sorting=sorting)
+            rng = np.random.default_rng(seed)
+            noise = {f"z{k}": rng.normal(size=len(panel.frame)) for k in range(8)}
+            rows = rows_of(changed(panel, panel.frame.assign(**noise)))
+            found.append(balance_table(rows, ["score", "older", *noise])[1].p_value)
+    assert np.mean(np.less(chance, 0.05)) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+    assert np.mean(np.less(sorted_, 0.05)) > 0.8
+
+
+def test_weights_of_the_predicted_outcome_are_those_within_caseworkers():
+    panel = made_panel(4)
+    rows = rows_of(panel)
+    table = balance_table(rows, ["score", "older"])[0].set_index("column")
+    frame, dummies = rows.frame, []
+    for codes in (rows.cell, frame["caseworker_id"]):
+        dummies.append(pd.get_dummies(pd.Series(np.asarray(codes)), dtype=float).to_numpy())
+    Z = frame[["score", "older"]].to_numpy(dtype=float)
+    weights = np.linalg.lstsq(np.column_stack([Z, *dummies]), rows.y, rcond=None)[0][:2]
+    index, x = Z @ weights, rows.optimism / rows.optimism.std(ddof=1)
+    slope = np.linalg.lstsq(np.column_stack([x, dummies[0]]), index / index.std(ddof=1), rcond=None)[0][0]
+    assert table.loc["predicted_outcome", "estimate"] == pytest.approx(slope)

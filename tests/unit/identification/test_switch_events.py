@@ -241,3 +241,12 @@ def test_the_fit_is_stored_and_printed_without_persons(panel):
     assert set(back.diagnostics) >= {"event_study", "movers", "symmetry", "pre_trend", "reasons", "selection"}
     words = fit.summary().split()
     assert not any(worker in words for worker in panel.frame["caseworker_id"].unique())
+
+
+def test_columns_of_the_panel_may_have_the_names_of_stacks():
+    panel = chance_panel(3)
+    named = panel_of(panel.frame.assign(stack="s", unit=1, group="g", at=2), ("age", "sex"))
+    one, other = (switch_event_study(p, window=(-2, 1)) for p in (panel, named))
+    np.testing.assert_allclose(one.estimates, other.estimates)
+    with pytest.raises(SpecError, match="AnalysisPanel"):
+        switch_event_study(panel.frame)
