@@ -74,7 +74,7 @@ HOLDS = {
     "leniency_iv": ("nothing", "case"),
     "shift": ("nothing", "disposition", "case"),
     "value_added": ("nothing", "disposition", "case"),
-    "direction": ("nothing", "feedback"),
+    "direction": (),  # activities have just begun when citizens enter: the process has not settled
 }
 FIELDS = (
     "world", "replication", "rung", "estimate", "std_error", "conf_low", "conf_high", "p_value", "n",

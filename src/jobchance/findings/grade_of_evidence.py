@@ -23,7 +23,6 @@ COLUMNS = (
     "relative", "relative_low", "relative_high", "base_rate", "p_value", "assumption_status", "verdict",
     "missing", "open_points", "rests_on", "N_citizens", "N_events", "N_rows", "N_caseworkers",
 )  # fmt: skip
-LEAST_WAVES = 3  # that a citizen behind the direction between belief and action has
 _COUNTS = ["N_citizens", "N_events", "N_rows", "N_caseworkers"]
 
 
@@ -94,8 +93,7 @@ def _events(rung: Rung, panel: AnalysisPanel) -> float:
         return np.nan
     if rung.card.rung == "direction":
         known = panel.frame.dropna(subset=["belief", "action"])
-        several = known[known.groupby("citizen_id")["wave"].transform("size") >= LEAST_WAVES]
-        return min(float(counts(several, outcome="action")["N_events"]), float(rung.line.n_citizens))
+        return float(counts(known, outcome="action")["N_events"])
     fit = next(iter(rung.fits.values()), None)
     if fit is not None and fit.rows is not None and fit.rows.frame is not None:
         behind = fit.rows.frame.iloc[np.asarray(fit.rows.used)]

@@ -22,7 +22,7 @@ UNITS = (
     "pp, sd between caseworkers",
     "pp of activity per step of the answer",
 )
-POPULATIONS = ("relationships", "first_rows", "all_rows", "switchers", "two_raters", "waves")
+POPULATIONS = ("relationships", "all_rows", "switchers", "two_raters", "waves")
 
 
 @dataclass(frozen=True, eq=False)

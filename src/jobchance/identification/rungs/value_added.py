@@ -11,7 +11,9 @@ from jobchance.identification.value_added import value_added
 
 def spread(ground: Ground) -> Rung:
     """Standard deviation of caseworkers' effects; zero where the variance is estimated below zero."""
-    fit = value_added(ground.panel, covariates=ground.covariates, thresholds=ground.thresholds)
+    fit = value_added(
+        ground.panel, rows="relationships", covariates=ground.covariates, thresholds=ground.thresholds
+    )
     found = fit.statistics
     sd = float(np.nan_to_num(found["sd_pp"], nan=0.0))
     variance_se = float(fit.std_errors.iloc[0])
@@ -21,7 +23,7 @@ def spread(ground: Ground) -> Rung:
         std_error=100**2 * variance_se / (2 * sd) if sd > 0 else float("nan"),
         df=float(fit.df.iloc[0]),
         unit="pp, sd between caseworkers",
-        population="first_rows",
+        population="relationships",
         conf_low=float(found["sd_pp_low"]),
         conf_high=float(found["sd_pp_high"]),
         p_value=float(found["p_value"]),
