@@ -15,8 +15,8 @@ from jobchance.results.fit import Fit
 def direction(ground: Ground) -> Rung:
     """Belief to action by the cross-lagged model with random intercepts; the dynamic panel stands beside it.
 
-    The model takes the process to have settled when citizens enter. Activities have often just begun then, and
-    it overstates the path in simulated studies (docs/explanation/direction.md); nothing here tests that.
+    The model takes the process to have settled when citizens enter. Activities have often just begun then,
+    and it overstates the path in simulated studies (docs/explanation/direction.md); nothing here tests that.
     """
     fit = which_leads(ground.panel, thresholds=ground.thresholds)
     paths = fit.diagnostics["directions"]
