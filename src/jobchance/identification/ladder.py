@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib import import_module
 
 from jobchance.compute.threads import one_thread
-from jobchance.errors import DesignError, EstimationError, IdentificationError, SpecError
+from jobchance.errors import DesignError, EstimationError, FormulaError, IdentificationError, SpecError
 from jobchance.identification.cards import CREDIBLE, Assumption, Card
 from jobchance.identification.ladder_result import EvidenceLadder
 from jobchance.identification.rungs.ground import prepare
@@ -186,6 +186,8 @@ def _climb(name: str, ground: Ground, accept: tuple[str, ...]) -> Rung:
         return _refused(name, ("rows",), str(error))
     except EstimationError as error:
         return _refused(name, ("estimate",), str(error))
+    except (FormulaError, SpecError) as error:
+        return _refused(name, ("columns",), str(error))
     return rung.with_card(rung.card.accept(accept))
 
 

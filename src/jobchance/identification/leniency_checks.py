@@ -14,7 +14,6 @@ from jobchance.identification.leniency_tables import TRAIT, dense
 from jobchance.identification.thresholds import Thresholds
 from jobchance.numerics.leave_out_tests import ChiOrF
 from jobchance.numerics.leave_out_time import Timed, before_and_after
-from jobchance.results.covariance import FEW_CLUSTERS
 
 Floats = NDArray[np.float64]
 
@@ -120,10 +119,10 @@ def sizes(rows: LeniencyRows, thresholds: Thresholds) -> list[Assumption]:
     made = [
         Assumption(
             "enough_clusters",
-            "holds" if G >= FEW_CLUSTERS else "doubtful",
+            "holds" if thresholds.few_clusters <= G else "doubtful",
             "n_caseworkers",
             value=float(G),
-            threshold=float(FEW_CLUSTERS),
+            threshold=thresholds.few_clusters,
         )
     ]
     if rows.binary:

@@ -76,7 +76,7 @@ def shared_checks(
         only_if_informative(tested, strength),
         size,
         strength,
-        leaves_out(_plain(rows)),
+        leaves_out(_plain(rows), thresholds),
         checks_of.selective_loss(rows, thresholds),
         checks_of.feedback(rows, thresholds),
         checks_of.relevance(first, thresholds),

@@ -7,14 +7,9 @@ import pandas as pd
 
 from jobchance.errors import DesignError
 from jobchance.identification.cards import Assumption
+from jobchance.identification.thresholds import Thresholds
 from jobchance.indicator.optimism import leave_one_out_optimism
 
-AGREE = 0.8
-"""Correlation with optimism from the panel's own rows. It counts ratings of citizens not at risk too,
-which the panel leaves out; on simulated studies of 300 to 4,000 citizens it is 0.999 or more."""
-OWN_PART = 0.05
-"""Largest share of the standard deviation of optimism that may lie between citizens of one caseworker beyond
-what leaving each out makes; 0.01 or less on the same studies."""
 _PAIR = ["citizen_id", "caseworker_id"]
 
 
@@ -37,11 +32,12 @@ def require_one_optimism(frame: pd.DataFrame) -> None:
         )
 
 
-def leaves_out(ratings: pd.DataFrame) -> Assumption:
+def leaves_out(ratings: pd.DataFrame, limits: Thresholds) -> Assumption:
     """Whether optimism agrees with what the ratings of other citizens give.
 
     `fails` where it does not, in level (correlation) or between the citizens of one caseworker: such
-    differences would come from the citizen, whom optimism leaves out.
+    differences would come from the citizen, whom optimism leaves out. The panel leaves out ratings of
+    citizens who are not at risk, which optimism counts.
 
     Parameters
     ----------
@@ -54,10 +50,18 @@ def leaves_out(ratings: pd.DataFrame) -> Assumption:
     given, again = ratings.loc[known, "optimism"].astype(float), again[known]
     spread = float(given.std()) if len(given) > 1 else 0.0
     if not spread > 0 or not float(again.std()) > 0:
-        return Assumption(name, "untested", test, threshold=AGREE)
+        return Assumption(name, "untested", test, threshold=limits.optimism_agrees)
     gap = given - again
     within = gap - gap.groupby(ratings.loc[known, "caseworker_id"], sort=False).transform("mean")
     own, agree = float(within.std()) / spread, float(np.corrcoef(given, again)[0, 1])
-    if own > OWN_PART:
-        return Assumption(name, "fails", "optimism_between_own_citizens", value=own, threshold=OWN_PART)
-    return Assumption(name, "holds" if agree > AGREE else "fails", test, value=agree, threshold=AGREE)
+    if own > limits.optimism_own_part:
+        return Assumption(
+            name, "fails", "optimism_between_own_citizens", value=own, threshold=limits.optimism_own_part
+        )
+    return Assumption(
+        name,
+        "holds" if agree > limits.optimism_agrees else "fails",
+        test,
+        value=agree,
+        threshold=limits.optimism_agrees,
+    )

@@ -17,12 +17,6 @@ from jobchance.numerics.linalg import independent_columns
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-SHARE = 0.4
-"""Of what the answer tells of the outcome among citizens of one caseworker: below it, most of what can be
-seen in a citizen, and citizens may be assigned by, is not in the columns. Less than one, since an effect of
-the answer itself is in what it tells. In the simulated study the citizens' own answers have 1.3, and sex,
-origin and year of birth 0.1."""
-
 
 class Strength(NamedTuple):
     """Test of the outcome on the columns, and their R2 over that of the caseworker's answer; NaN: unknown."""
@@ -69,7 +63,7 @@ def measure_strength(
 def informative(strength: Strength, thresholds: Thresholds) -> Assumption:
     """Whether the columns of the balance test tell enough of the outcome for it to see sorting."""
     p, share = strength.joint.p_value, strength.share
-    enough = p < thresholds.fail_p and not share < SHARE
+    enough = p < thresholds.fail_p and not share < thresholds.informative_share
     return Assumption(
         "informative_covariates",
         "holds" if enough else "untested" if np.isnan(p) else "doubtful",
@@ -78,7 +72,7 @@ def informative(strength: Strength, thresholds: Thresholds) -> Assumption:
         df=strength.joint.df,
         p_value=p,
         value=share,
-        threshold=SHARE,
+        threshold=thresholds.informative_share,
     )
 
 

@@ -13,7 +13,6 @@ from jobchance.identification.leniency_strength import informative, only_if_info
 from jobchance.identification.switch_checks import TEST, Balance, Joint
 from jobchance.identification.switch_moves import Moves
 from jobchance.identification.thresholds import Thresholds
-from jobchance.results.covariance import FEW_CLUSTERS
 
 
 def assumptions(
@@ -35,7 +34,7 @@ def assumptions(
         exogenous_timing(moves, exogenous),
         only_if_informative(_random_reassignment(balance, thresholds), strength),
         strength,
-        leaves_out(frame),
+        leaves_out(frame, thresholds),
         _no_selective_loss(loss, thresholds),
         _no_pre_trend(trend, thresholds),
         Assumption("no_anticipation", "by_design" if outside else "doubtful", "shift_reason"),
@@ -99,7 +98,7 @@ def _enough(moves: Moves, limits: Thresholds) -> tuple[Assumption, ...]:
     rows = moves.chosen
     counts = (
         ("enough_movers", float(rows["citizen_id"].nunique()), limits.min_movers),
-        ("enough_clusters", float(rows["caseworker_id"].nunique()), float(FEW_CLUSTERS)),
+        ("enough_clusters", float(rows["caseworker_id"].nunique()), limits.few_clusters),
         ("enough_events", float(rows["outcome"].sum()), limits.min_events),
         ("optimism_reliable", float(moves.scale.reliability[rows.index].mean()), limits.reliability),
     )

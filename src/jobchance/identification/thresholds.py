@@ -40,6 +40,10 @@ class Thresholds:
         "at most a tenth of the worst case, at 5 per cent",
     )
     min_clusters: float = _because(10, "clustered standard errors have no known accuracy with fewer")
+    few_clusters: float = _because(
+        30, "with fewer, clustered standard errors are usually too small: a doubt, not a refusal"
+    )
+    min_cases: float = _because(10, "median citizens per caseworker below which one says nothing of them")
     min_citizens: float = _because(100, "fewer citizens cannot carry a share of a few per cent")
     min_events: float = _because(20, "ten events per coefficient and group, with two groups to compare")
     min_movers: float = _because(50, "citizens with a change of caseworker that a contrast rests on")
@@ -53,6 +57,23 @@ class Thresholds:
         0.5, "share of the rows in the leave-out connected set below which it is another population"
     )
     reliability: float = _because(0.4, "below it more than half of what is called optimism is noise")
+    informative_share: float = _because(
+        0.4,
+        "what covariates explain of the outcome, as a share of what the caseworker's answer does: a test of "
+        "balance in columns that say less cannot see sorting; chosen on simulated studies",
+    )
+    optimism_agrees: float = _because(
+        0.8,
+        "correlation of optimism with its value from the panel's own rows, 0.999 and more in sound panels",
+    )
+    optimism_own_part: float = _because(
+        0.05,
+        "share of the spread of optimism between citizens of one caseworker beyond leaving each out, 0.01 "
+        "and less in sound panels: more would come from the citizen",
+    )
+    min_disagreement: float = _because(
+        0.05, "share of a rating's variance that is the rater's own, below which there is nothing to use"
+    )
     rmsea: float = _because(0.06, "the bound of Hu and Bentler (1999) for an adequate covariance structure")
     joint_level: float = _because(
         0.025,

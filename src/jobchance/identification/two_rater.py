@@ -24,8 +24,6 @@ from jobchance.results.parts import Rows, Sample
 from jobchance.results.provenance import provenance
 from jobchance.results.vcov import Cluster, Robust, Vcov, check_vcov, vcov_columns
 
-_LEAST_ERROR = 0.05  # share of a rating's variance below which there is no disagreement to use
-
 
 def fit_two_rater(
     data: AnalysisPanel | pd.DataFrame,
@@ -127,7 +125,7 @@ def fit_two_rater(
     _require(net, measured, limits)
     outcomes = _residual(design.outcome, design.matrix)
     solved = two_raters(outcomes, net[0], net[1], None if proxy is None else net[2])
-    _require_solution(solved, net)
+    _require_solution(solved, net, limits)
     made = _Solved(solved, raters if proxy is not None else raters[1:], proxy is not None)
     kept = Rows(
         frame=frame,
@@ -262,15 +260,15 @@ def _correlation_p(a: Floats, b: Floats) -> float:
     return float(stats.norm.sf(r * np.sqrt(len(a) - 1)))
 
 
-def _require_solution(found: TwoRaters, net: Sequence[Floats]) -> None:
+def _require_solution(found: TwoRaters, net: Sequence[Floats], limits: Thresholds) -> None:
     """Refuse ratings without disagreement."""
     values = dict(zip(found.names, found.estimates.tolist(), strict=True))
     shares = [values[f"variance_error{k + 1}"] / float(np.mean(net[k] ** 2)) for k in range(2)]
-    if min(shares) < _LEAST_ERROR:
+    if min(shares) < limits.min_disagreement:
         raise IdentificationError(
             f"The raters' own part of their answers is estimated at {100 * shares[0]:.0f} and "
-            f"{100 * shares[1]:.0f} per cent of the variance; below {100 * _LEAST_ERROR:.0f} there is no "
-            "disagreement to learn from.",
+            f"{100 * shares[1]:.0f} per cent of the variance; below {100 * limits.min_disagreement:.0f} "
+            "there is no disagreement to learn from.",
             ("disagreement",),
         )
 

@@ -180,7 +180,7 @@ def value_added(
                     *checks.balance(data, limits),
                     checks.unbiased(ahead, limits),
                     checks.stable(*across, spread, limits),
-                    *checks.sizes(data),
+                    *checks.sizes(data, limits),
                     checks.selection(data),
                 ]
             ),

@@ -18,9 +18,7 @@ from jobchance.identification.value_added_effects import Forecast, Spread
 from jobchance.identification.value_added_rows import ValueAddedRows
 from jobchance.numerics.demean import demean
 from jobchance.numerics.leave_out_tests import leftover_test
-from jobchance.results.covariance import FEW_CLUSTERS
 
-MIN_CASES = 10.0
 """Median rows per caseworker below which a raw deviation is nearly all noise."""
 
 
@@ -98,23 +96,23 @@ def stable(across: float, gap: float, se: float, spread: Spread, thresholds: Thr
     )
 
 
-def sizes(rows: ValueAddedRows) -> list[Assumption]:
+def sizes(rows: ValueAddedRows, limits: Thresholds) -> list[Assumption]:
     """Enough caseworkers, and enough rows for each."""
     J, median = len(rows.levels), float(np.median(rows.cases))
     return [
         Assumption(
             "enough_clusters",
-            "holds" if J >= FEW_CLUSTERS else "doubtful",
+            "holds" if limits.few_clusters <= J else "doubtful",
             "n_caseworkers",
             value=float(J),
-            threshold=float(FEW_CLUSTERS),
+            threshold=limits.few_clusters,
         ),
         Assumption(
             "enough_per_caseworker",
-            "holds" if median >= MIN_CASES else "doubtful",
+            "holds" if median >= limits.min_cases else "doubtful",
             "median_caseload",
             value=median,
-            threshold=MIN_CASES,
+            threshold=limits.min_cases,
         ),
     ]
 

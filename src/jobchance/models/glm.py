@@ -13,7 +13,7 @@ from jobchance.design.formula import INTERCEPT
 from jobchance.errors import DesignError, EstimationError, FormulaError
 from jobchance.numerics.irls import GlmSolution, fisher_scoring, least_squares
 from jobchance.numerics.links import get_link
-from jobchance.numerics.separation import Separation, find_separation
+from jobchance.numerics.separation import Separation, find_separation, name_terms
 from jobchance.options import check_option
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
@@ -188,10 +188,9 @@ def _check_optimum(design: Design, solution: GlmSolution, family: str) -> None:
 
 def _separation_message(design: Design, found: Separation, *, binomial: bool) -> str:
     """What separates, in how many rows, and what to do."""
-    names = [design.columns[j] for j in found.columns]
-    names = [name for name in names if name != INTERCEPT] or names
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    verb = "predicts" if len(names) == 1 else "together predict"
+    chosen = [j for j in found.columns if design.columns[j] != INTERCEPT] or list(found.columns)
+    shown = name_terms(design.columns, chosen)
+    verb = "predicts" if len(chosen) == 1 else "together predict"
     return (
         f"No finite estimate exists (separation): {shown} {verb} the outcome without error in {found.n_rows} "
         f"of {len(design.outcome)} rows. Leave the term out or merge rare levels"

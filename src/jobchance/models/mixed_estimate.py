@@ -20,7 +20,7 @@ from jobchance.numerics.mixed.estimate_laplace import estimate_laplace
 from jobchance.numerics.mixed.estimate_linear import estimate_linear
 from jobchance.numerics.mixed.problem import Factor
 from jobchance.numerics.mixed.search import OutOfDomain
-from jobchance.numerics.separation import find_separation
+from jobchance.numerics.separation import find_separation, name_terms
 from jobchance.results.parts import Floats
 
 PERFECT = 1e-12  # residual standard deviation against the outcome under which only rounding is left
@@ -93,11 +93,11 @@ def estimate_mixed(
 def endless(options: MixedOptions, names: Sequence[str] = (), found: Sequence[int] = ()) -> str:
     """The message where the likelihood rises without end."""
     said = f"The likelihood of this {options.family} model has no maximum: it rises without end as "
-    columns = [names[j] for j in found if j >= 0]
+    columns = [j for j in found if j >= 0]
     if columns:
         return said + (
-            f"the coefficients of {', '.join(columns)} grow, since they predict outcomes without error "
-            "(separation). Leave them out, or join rare levels."
+            f"the coefficients of {name_terms(names, columns)} grow, since they predict outcomes without "
+            "error (separation). Leave them out, or join rare levels."
         )
     return said + (
         "coefficients or variances grow. Usually the levels of a group separate the outcomes: look for "

@@ -87,6 +87,16 @@ def test_what_a_study_cannot_carry_is_refused_in_its_row_with_what_is_missing(pa
     assert set(ladder.refusals) == set(refused)
 
 
+def test_a_column_that_one_design_lacks_refuses_that_design_alone(panel):
+    ladder = evidence_ladder(
+        AnalysisPanel(panel.frame.drop(columns="period"), panel.flow, panel.meta),
+        rungs=["raw_gradient", "leniency"],
+    )
+    frame = ladder.frame.set_index("rung")
+    assert frame.loc["raw_gradient", "verdict"] == "predicts only"
+    assert frame.loc["leniency", "missing"] == "columns"
+
+
 def test_order_of_rows_and_other_ids_change_nothing(panel):
     rng = np.random.default_rng(0)
     frame = panel.frame.sample(frac=1, random_state=1)

@@ -97,7 +97,7 @@ def assumption_keys():
 
 def missing_keys():
     """Keys of IdentificationErrors: texts that are put into what becomes `missing`."""
-    found = {"rows", "estimate", "design", "disclosure"}  # given by the ladder and by its disclosure control
+    found = {"rows", "estimate", "design", "columns", "disclosure"}  # of the ladder and its disclosure
     for _, function in functions():
         raises = [
             n for n in ast.walk(function) if isinstance(n, ast.Call) and called(n) == "IdentificationError"
