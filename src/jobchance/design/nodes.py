@@ -97,6 +97,11 @@ class Bracket:
 Node: TypeAlias = Number | Text | Name | Call | Sum | Product | Interaction | Power | Bar | Bracket
 
 
+def quoted(name: str) -> str:
+    """A column name as a formula writes it: in backticks where it is no plain name."""
+    return name if name.isidentifier() else f"`{name}`"
+
+
 def render(node: Node) -> str:
     """Canonical text of a node, which reads back as the same node; spaces do not matter."""
     match node:
@@ -105,7 +110,7 @@ def render(node: Node) -> str:
         case Text():
             return f"'{node.value}'" if '"' in node.value else f'"{node.value}"'
         case Name():
-            return node.name if node.name.isidentifier() else f"`{node.name}`"
+            return quoted(node.name)
         case Call():
             options = [f"{key}={render(value)}" for key, value in node.options]
             return f"{node.function}({', '.join([*map(render, node.arguments), *options])})"

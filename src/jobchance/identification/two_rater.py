@@ -11,6 +11,7 @@ from scipy import stats
 
 from jobchance.design.build import build_design
 from jobchance.design.columns import counted
+from jobchance.design.nodes import quoted
 from jobchance.errors import IdentificationError, SpecError
 from jobchance.identification.cards import Assumption, checks_frame, judge_p
 from jobchance.identification.thresholds import Thresholds
@@ -118,7 +119,7 @@ def fit_two_rater(
     measured = [*raters, *([] if proxy is None else [proxy])]
     adjust = _columns(frame, [outcome, *measured], tuple(covariates))
     kind = _vcov(frame, vcov)
-    formula = f"{_quoted(outcome)} ~ " + (" + ".join(map(_quoted, adjust)) or "1")
+    formula = f"{quoted(outcome)} ~ " + (" + ".join(map(quoted, adjust)) or "1")
     design = build_design(formula, frame, required=[*measured, *vcov_columns(kind)])
     rows = frame.iloc[design.used]
     net = [_residual(rows[c].to_numpy(dtype=float), design.matrix) for c in measured]
@@ -211,10 +212,6 @@ def _vcov(frame: pd.DataFrame, vcov: Vcov | None) -> Vcov:
         return check_vcov(vcov)
     known = [column for column in ("caseworker_id", FORMER) if column in frame]
     return Cluster(*known) if known else Robust()
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
 
 
 def _residual(values: Floats, X: Floats) -> Floats:

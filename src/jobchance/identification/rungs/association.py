@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from jobchance.design.nodes import quoted
 from jobchance.effects.comparisons import comparisons
 from jobchance.errors import EstimationError
 from jobchance.identification.cards import PREDICTS, Assumption, Card
-from jobchance.identification.rungs.ground import quoted
 from jobchance.identification.rungs.model import Ground, Line, Rung, enough_clusters, line_of, two_way
 from jobchance.models.glm import fit_glm
 from jobchance.results.fit import Fit

@@ -118,8 +118,3 @@ def _usable(column: pd.Series) -> bool:
     if values < 2 or pd.api.types.is_datetime64_any_dtype(column):
         return False
     return pd.api.types.is_numeric_dtype(column) or values <= _MOST_LEVELS
-
-
-def quoted(name: str) -> str:
-    """A column name as a formula writes it."""
-    return name if name.isidentifier() else f"`{name}`"

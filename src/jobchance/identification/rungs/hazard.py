@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from jobchance.design.nodes import quoted
 from jobchance.errors import IdentificationError
 from jobchance.identification.cards import PREDICTS, Card
 from jobchance.identification.hazard_checks import check_hazard
 from jobchance.identification.person_periods import person_periods
-from jobchance.identification.rungs.ground import quoted
 from jobchance.identification.rungs.model import Ground, Line, Rung, counts, enough_clusters
 from jobchance.models.hazard import fit_hazard
 from jobchance.models.hazard_curves import hazard_contrast
