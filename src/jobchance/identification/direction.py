@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jobchance.errors import IdentificationError, SpecError
+from jobchance.errors import IdentificationError
 from jobchance.identification.cards import Assumption, checks_frame, judge_p
 from jobchance.identification.thresholds import Thresholds
 from jobchance.models.cross_lagged import fit_cross_lagged
 from jobchance.models.cross_lagged_standardised import LEVEL, MEAN
 from jobchance.models.cross_lagged_window import usable_waves
 from jobchance.options import check_option
-from jobchance.panel.model import AnalysisPanel
+from jobchance.panel.model import AnalysisPanel, require_panel
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Robust, Vcov
 
@@ -130,9 +130,7 @@ def _usable(
     panel: AnalysisPanel, belief: str, action: str, waves: Sequence[Hashable] | None, limits: Thresholds
 ) -> pd.DataFrame:
     """Rows of the panel with the columns needed, or everything that is missing."""
-    if not isinstance(panel, AnalysisPanel):
-        raise SpecError("which_leads takes the panel that build_panel makes.")
-    frame = panel.frame
+    frame = require_panel(panel, "which_leads").frame
     numeric = [str(c) for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c].dtype)]
     check_option("belief", belief, numeric)
     if action not in numeric or frame[action].nunique() < 2:

@@ -14,7 +14,7 @@ from jobchance.errors import IdentificationError
 from jobchance.identification.cards import Assumption, checks_frame, judge_p
 from jobchance.identification.thresholds import Thresholds
 from jobchance.models.dynamic_panel import Influence, estimate_dynamic_panel
-from jobchance.panel.model import AnalysisPanel
+from jobchance.panel.model import AnalysisPanel, require_panel
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Floats, Inference, Sample
 from jobchance.results.provenance import provenance
@@ -92,6 +92,7 @@ def dynamic_direction(
     >>> list(fit.diagnostics["directions"]["direction"])
     ['belief_to_action', 'action_to_belief']
     """
+    require_panel(panel, "dynamic_direction")
     limits = thresholds or Thresholds()
     rows = _rows(panel.frame, belief, action)
     equations = (_equation(rows, action, belief), _equation(rows, belief, action))

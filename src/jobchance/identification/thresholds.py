@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from numbers import Real
 
 import pandas as pd
 
@@ -82,8 +83,8 @@ class Thresholds:
     )
 
     def __post_init__(self) -> None:
-        wrong = [f.name for f in fields(self) if not getattr(self, f.name) > 0]
-        if self.fail_p > self.doubt_p:
+        wrong = [f.name for f in fields(self) if not _is_positive(getattr(self, f.name))]
+        if not wrong and self.fail_p > self.doubt_p:
             wrong.append("fail_p (above doubt_p)")
         if wrong:
             raise SpecError(f"Thresholds must be positive numbers: {', '.join(wrong)}.")
@@ -98,3 +99,8 @@ class Thresholds:
                 for f in fields(self)
             ]
         )
+
+
+def _is_positive(value: object) -> bool:
+    """Whether a value is a number above zero."""
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value) > 0

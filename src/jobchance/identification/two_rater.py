@@ -116,6 +116,10 @@ def fit_two_rater(
             "citizen_score holds the citizen's own answer, and citizens and caseworkers do not use one scale."
         )
     frame = two_rater_rows(data, pair=pair) if isinstance(data, AnalysisPanel) else data
+    if not isinstance(frame, pd.DataFrame):
+        raise SpecError(f"fit_two_rater takes a panel or a DataFrame, not {type(frame).__name__}.")
+    if isinstance(raters, str) or len(tuple(raters)) != 2:
+        raise SpecError("raters takes two columns, of the first and of the second rating.")
     measured = [*raters, *([] if proxy is None else [proxy])]
     adjust = _columns(frame, [outcome, *measured], tuple(covariates))
     kind = _vcov(frame, vcov)

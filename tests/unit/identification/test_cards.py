@@ -79,7 +79,7 @@ def test_checks_come_back_from_their_table() -> None:
 def test_every_threshold_has_a_reason_and_bad_ones_are_listed_together() -> None:
     assert (Thresholds().frame["reason"].str.len() > 20).all()
     with pytest.raises(SpecError, match=r"doubt_p.*min_events"):
-        Thresholds(doubt_p=0, min_events=-1)
+        Thresholds(doubt_p="a", min_events=-1)  # type: ignore[arg-type]
 
 
 def test_diagnostics_travel_with_a_stored_fit() -> None:
