@@ -68,7 +68,7 @@ HOLDS = {
     "raw_gradient": ("nothing", "disposition", "case"),
     "adjusted": ("nothing", "disposition", "case"),
     "hazard": ("case_blind",),
-    "within_citizen": ("nothing", "case"),
+    "within_citizen": ("nothing",),  # where the answer acts, it acts on the windows of other waves too
     "two_raters": ("nothing",),
     "leniency": ("nothing", "disposition", "case"),
     "leniency_iv": ("nothing", "case"),

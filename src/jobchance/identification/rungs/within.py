@@ -70,6 +70,7 @@ def _card(ground: Ground, rows: pd.DataFrame, n_caseworkers: int) -> Card:
             _no_feedback(ground, rows),
             Assumption("no_news_about_the_citizen", "doubtful"),
             Assumption("drop_out_unrelated", "doubtful"),
+            Assumption("no_carry_over", "doubtful"),
         ),
     )
 
