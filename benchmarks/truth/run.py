@@ -65,12 +65,12 @@ TRUTHS = {
 }
 # worlds in which the assumptions of a rung hold, so that its interval must cover the truth
 HOLDS = {
-    "raw_gradient": ("nothing", "disposition", "case"),
-    "adjusted": ("nothing", "disposition", "case"),
+    "raw_gradient": tuple(WORLDS),
+    "adjusted": ("nothing", "case_blind"),
     "hazard": ("case_blind",),
     "within_citizen": ("nothing",),  # where the answer acts, it acts on the windows of other waves too
     "two_raters": ("nothing",),
-    "leniency": ("nothing", "disposition", "case"),
+    "leniency": ("nothing", "disposition", "case", "large"),
     "leniency_iv": ("nothing", "case"),
     "shift": ("nothing", "disposition", "case"),
     "value_added": ("nothing", "disposition", "case"),
