@@ -255,6 +255,8 @@ def _predicted_outcome(columns: list[Floats], data: Comparison) -> Floats | None
     groups = [data.cell, dense(data.clusters[CASEWORKER].to_numpy())]
     cleaned = demean(np.column_stack([y, Z]), groups)
     keep = independent_columns(cleaned[:, 1:])
+    if len(keep) < 2:  # one column in several forms is its own prediction
+        return None
     weights = np.linalg.lstsq(cleaned[:, 1:][:, keep], cleaned[:, 0], rcond=None)[0]
     predicted: Floats = Z[:, keep] @ weights
     return predicted
