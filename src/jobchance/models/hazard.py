@@ -24,6 +24,7 @@ from jobchance.results.vcov import Vcov, check_vcov
 LINKS = ("cloglog", "logit", "probit")
 COMPETING = ("cause_specific", "multinomial")
 DEFAULT_TIME = "quarter"
+DEFAULT_ENTITY = "citizen_id"
 
 _READS = {
     "cloglog": "log hazard ratios, those of the continuous-time proportional hazards behind the periods",
@@ -52,9 +53,9 @@ def fit_hazard(
     data: pd.DataFrame,
     *,
     link: str | None = None,
-    entity: str | None = "citizen_id",
+    entity: str | None = DEFAULT_ENTITY,
     time: str | None = None,
-    baseline: str = "steps",
+    baseline: str | None = None,
     cause: str | None = None,
     no_event: str | None = None,
     competing: str | None = None,
@@ -83,8 +84,10 @@ def fit_hazard(
         Column of the person; checked for at most one exit and no rows after it. `None`: not checked.
     time : str or None
         Column of the period. `None`: `quarter`, where the data have it.
-    baseline : str
-        `"steps"` (a level per period), `"linear"`, `"polynomial:2"`, `"spline:4"` or `"none"`.
+    baseline : str or None
+        `"steps"` (a level per period), `"linear"`, `"polynomial:2"`, `"spline:4"` or `"none"`. `None`:
+        `"steps"` where the period is known, else `"none"`: the formula as it stands, which may hold the
+        baseline itself (`"event ~ 0 + C(grade) + x"`).
     cause : str or None
         With codes of exits: the one exit to model; others end the time at risk.
     no_event : str or None
@@ -145,6 +148,8 @@ def fit_hazard(
     >>> (1 / (1 + np.exp(-fit.params))).round(3).to_dict()
     {'t[0]': 0.25, 't[1]': 0.667}
     """
+    require_columns((), data)
+    entity, notes = _entity(entity, data)
     question, parsed = _ask(
         formula, data, link, entity, time, baseline, frailty, cause, competing, no_event, vcov
     )
@@ -181,7 +186,15 @@ def fit_hazard(
         )
     else:
         made = fit_glm(question.text, spells.frame, family="binomial", link=question.link, vcov=vcov)
-    return _dressed(made, question, spells)
+    dressed = _dressed(made, question, spells)
+    return replace(dressed, remarks=(*dressed.remarks, *notes))
+
+
+def _entity(entity: str | None, data: pd.DataFrame) -> tuple[str | None, tuple[str, ...]]:
+    """The column of the person; without the usual one rows cannot be checked, which the fit says."""
+    if entity != DEFAULT_ENTITY or DEFAULT_ENTITY in data.columns:
+        return entity, ()
+    return None, (f"No column {DEFAULT_ENTITY}: that each person has rows until one exit is not checked.",)
 
 
 def _ask(
@@ -190,7 +203,7 @@ def _ask(
     link: str | None,
     entity: str | None,
     time: str | None,
-    baseline: str,
+    baseline: str | None,
     frailty: str | Sequence[str] | None,
     cause: str | None,
     competing: str | None,
@@ -204,14 +217,15 @@ def _ask(
             raise SpecError("cause= models one exit and competing= all of them: give one of the two.")
     default = "logit" if competing == "multinomial" else "cloglog"
     chosen = check_option("link", link or default, LINKS)
-    check_baseline(baseline)
     if vcov is not None:
         check_vcov(vcov)
     parsed = parse_formula(formula)
     if parsed.random:
         raise FormulaError("fit_hazard has no random effects in the formula; use frailty='citizen_id'.")
-    require_columns((), data)
     when = DEFAULT_TIME if time is None and DEFAULT_TIME in data.columns else time
+    if baseline is None:
+        baseline = "none" if when is None else "steps"
+    check_baseline(baseline)
     if when is None and baseline != "none":
         raise SpecError(
             f"The data have no column {DEFAULT_TIME}: name the column of the period with time=, or choose "

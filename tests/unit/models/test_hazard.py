@@ -275,3 +275,14 @@ def test_no_message_holds_an_identifier(rows):
         fit_hazard("event ~ belief", pd.concat([secret, secret.head(1)]))
     assert "C-" not in str(caught.value)
     assert "C-" not in fit_hazard("event ~ belief", secret).summary()
+
+
+def test_a_formula_may_hold_the_baseline_itself() -> None:
+    """Person-period rows as textbooks make them: no column `quarter`, no `citizen_id`."""
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"grade": np.tile([7, 8, 9], 200), "x": rng.normal(size=600)})
+    data["event"] = (rng.random(600) < 0.2).astype(int)
+    own = fit_hazard("event ~ 0 + C(grade) + x", data, link="logit", vcov="model")
+    asked = fit_hazard("event ~ 0 + x", data, link="logit", vcov="model", time="grade", entity=None)
+    np.testing.assert_allclose(sorted(own.params), sorted(asked.params), rtol=1e-8)
+    assert any("No column citizen_id" in note for note in own.notes)
