@@ -13,6 +13,7 @@ from jobchance.identification.ladder_result import EvidenceLadder
 from jobchance.identification.rungs.ground import prepare
 from jobchance.identification.rungs.model import Ground, Rung
 from jobchance.identification.thresholds import Thresholds
+from jobchance.labels.load import has_label
 from jobchance.options import check_option
 from jobchance.panel.model import AnalysisPanel
 
@@ -159,12 +160,11 @@ def _with_earlier(chosen: Sequence[str]) -> set[str]:
 
 
 def _require_known(vouched: Sequence[str], rungs: Sequence[Rung]) -> None:
-    """Refuse to vouch for assumptions that no card has."""
-    known = {a.name for a in _assumptions(rungs)}
-    strange = [name for name in vouched if name not in known]
+    """Refuse to vouch for assumptions that no card has; a rung that is refused here may have it elsewhere."""
+    strange = [name for name in vouched if not has_label(f"assumption.{name}")]
     if strange:
         raise SpecError(
-            f"accept names assumptions that no card of this ladder has: {', '.join(strange)}. Untestable "
+            f"accept names assumptions that no card has: {', '.join(strange)}. Untestable "
             f"ones are {', '.join(sorted({a.name for a in _assumptions(rungs) if not a.is_tested}))}."
         )
 

@@ -125,7 +125,7 @@ def test_bad_arguments_are_named(panel):
         evidence_ladder(panel, level=95)
     with pytest.raises(SpecError, match="several names"):
         evidence_ladder(panel, rungs=["leniency"], accept="exclusion")
-    with pytest.raises(SpecError, match=r"no card of this ladder has: nonsense"):
+    with pytest.raises(SpecError, match=r"no card has: nonsense"):
         evidence_ladder(panel, rungs=["leniency"], accept=["nonsense"])
     with pytest.raises(SpecError, match="question itself"):
         evidence_ladder(panel, covariates=["outcome", "sex"])
