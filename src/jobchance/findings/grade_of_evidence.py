@@ -10,6 +10,7 @@ import pandas as pd
 from jobchance.disclosure.check import export_frame, protect
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.rules import unsafe_rows
+from jobchance.errors import SpecError
 from jobchance.findings.context import add_context, counts
 from jobchance.identification.cards import Card
 from jobchance.identification.ladder_result import EvidenceLadder
@@ -23,6 +24,7 @@ COLUMNS = (
     "relative", "relative_low", "relative_high", "base_rate", "p_value", "assumption_status", "verdict",
     "missing", "open_points", "rests_on", "N_citizens", "N_events", "N_rows", "N_caseworkers",
 )  # fmt: skip
+LEVEL = 0.95
 _COUNTS = ["N_citizens", "N_events", "N_rows", "N_caseworkers"]
 
 
@@ -51,11 +53,20 @@ def ladder_frame(
         belong to the context; those of a rung are `rung_estimand` and `rung_population`. `N_events` counts
         citizens with the outcome, or with an activity where the rung is about those.
 
+    Raises
+    ------
+    SpecError
+        The ladder's intervals are not the 95 per cent ones that figure and table speak of.
+
     Notes
     -----
     The rung `value_added` keeps no rows; its events are bounded from below by the events among citizens'
     first rows less the citizens that the design left out.
     """
+    if ladder.level != LEVEL:
+        raise SpecError(
+            f"Figure and table of the ladder say {LEVEL:.0%} intervals; this one has {ladder.level:.0%} ones."
+        )
     frame = ladder.frame.rename(columns={"estimand": "rung_estimand", "population": "rung_population"})
     frame["N_events"] = [_events(rung, panel) for rung in ladder.rungs]
     refused = np.array([rung.line is None for rung in ladder.rungs], dtype=bool)

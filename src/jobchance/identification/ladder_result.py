@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
-from jobchance.identification.cards import Card
+from jobchance.identification.cards import NOT_IDENTIFIED, Card
 from jobchance.identification.cards_text import open_points, rests_on
 from jobchance.identification.ladder_summary import render
 from jobchance.identification.ladder_text import ladder_text
@@ -103,7 +103,7 @@ class EvidenceLadder:
             "rests_on": "|".join(rests_on(rung.card)),
         }
         line = rung.line
-        if line is None:
+        if line is None or rung.card.verdict == NOT_IDENTIFIED:  # a number that nobody may read is not given
             return row
         low, high = line.interval(self.level)
         share = np.nan if line.unit.startswith("pp of activity") else 1 / (100 * base)

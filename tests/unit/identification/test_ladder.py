@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from jobchance.errors import IdentificationError, SpecError
-from jobchance.identification.cards import CREDIBLE, SUGGESTIVE, Assumption, Card
+from jobchance.identification.cards import CREDIBLE, NOT_IDENTIFIED, SUGGESTIVE, Assumption, Card
 from jobchance.identification.ladder import RUNGS, _guard, evidence_ladder
-from jobchance.identification.ladder_result import COLUMNS
+from jobchance.identification.ladder_result import COLUMNS, EvidenceLadder
 from jobchance.identification.rungs.model import Line, Rung
 from jobchance.identification.thresholds import Thresholds
 from jobchance.panel.build import build_panel
@@ -55,6 +55,14 @@ def test_false_claims_of_two_designs_stay_below_the_joint_level():
         )
         claims += any(r.card.verdict == CREDIBLE and abs(r.line.estimate) > 1.96 for r in rungs)
     assert claims / 4000 < 0.025 + 3 * np.sqrt(0.025 * 0.975 / 4000)
+
+
+def test_what_is_not_identified_has_no_number_in_the_frame():
+    weak = Assumption("relevance", "fails", breaks=NOT_IDENTIFIED)
+    rung = Rung(Card("leniency_iv", "case_level_iv", (weak,)), credible("leniency_iv", 3.0).line)
+    row = EvidenceLadder((rung,), {"base_rate": 0.06}, Thresholds()).frame.iloc[0]
+    assert row["verdict"] == NOT_IDENTIFIED
+    assert row[["estimate", "conf_low", "conf_high", "p_value", "relative"]].isna().all()
 
 
 def test_the_frame_has_the_fixed_columns_first_and_a_row_per_rung(panel):
