@@ -1,0 +1,1 @@
+"""Every defensible specification: from a declarative file to one frame, resumable."""
