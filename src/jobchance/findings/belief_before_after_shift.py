@@ -11,11 +11,11 @@ import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.protect import protect
-from jobchance.findings.answers import belief_steps, step_label, steps
 from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
 from jobchance.findings.model import Finding
 from jobchance.models.glm import fit_glm
 from jobchance.numerics.proportions import mean_interval, share
+from jobchance.panel.answers import belief_steps, step_label, steps
 from jobchance.panel.beliefs import belief_item
 from jobchance.panel.model import AnalysisPanel
 from jobchance.results.vcov import Cluster

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.protect import protect
-from jobchance.findings.answers import DONT_KNOW, belief_steps, step_label, steps
 from jobchance.findings.context import add_context, cluster_labels, first_at_risk, interval_key
 from jobchance.findings.model import Finding
 from jobchance.numerics.proportions import share
+from jobchance.panel.answers import DONT_KNOW, belief_steps, step_label, steps
 from jobchance.panel.beliefs import belief_item
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.instrument import Item

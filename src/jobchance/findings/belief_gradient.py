@@ -6,11 +6,11 @@ import pandas as pd
 
 from jobchance.disclosure.check import protect
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.answers import DONT_KNOW, step_label, steps
 from jobchance.findings.belief_distribution import answered
 from jobchance.findings.context import add_context, interval_key, shares_by
 from jobchance.findings.contrasts import contrast_rows
 from jobchance.findings.model import Finding
+from jobchance.panel.answers import DONT_KNOW, step_label, steps
 from jobchance.panel.beliefs import belief_item
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study

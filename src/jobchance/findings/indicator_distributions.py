@@ -6,7 +6,10 @@ import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.protect import protect
-from jobchance.findings.answers import (
+from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
+from jobchance.findings.model import Finding
+from jobchance.numerics.proportions import share
+from jobchance.panel.answers import (
     DONT_KNOW,
     construct_answers,
     construct_columns,
@@ -14,9 +17,6 @@ from jobchance.findings.answers import (
     items_of,
     steps,
 )
-from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
-from jobchance.findings.model import Finding
-from jobchance.numerics.proportions import share
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.instrument import Construct
 from jobchance.study.model import Study

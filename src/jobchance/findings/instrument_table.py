@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.answers import constructs_of, forms, items_of
 from jobchance.findings.context import add_context
 from jobchance.findings.model import Finding
+from jobchance.panel.answers import constructs_of, forms, items_of
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.instrument import Construct
 from jobchance.study.model import Study

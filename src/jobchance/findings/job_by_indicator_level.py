@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.answers import construct_answers, construct_columns, constructs_of
 from jobchance.findings.company import hidden_with_company
 from jobchance.findings.context import add_context, cluster_labels, counts, interval_key, shares_by
 from jobchance.findings.model import Finding
 from jobchance.models.glm import fit_glm
+from jobchance.panel.answers import construct_answers, construct_columns, constructs_of
 from jobchance.panel.model import AnalysisPanel
 from jobchance.results.vcov import Cluster
 from jobchance.study.instrument import Construct

@@ -7,12 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.answers import DONT_KNOW, step_label, steps
 from jobchance.findings.belief_distribution import answered
 from jobchance.findings.context import add_context, cluster_labels, interval_key
 from jobchance.findings.contrasts import may_show
 from jobchance.findings.model import Finding
 from jobchance.numerics.survival import cumulative_incidence, incidence_gap, pooled_steps
+from jobchance.panel.answers import DONT_KNOW, step_label, steps
 from jobchance.panel.beliefs import belief_item
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study

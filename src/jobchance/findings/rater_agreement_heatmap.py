@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.protect import protect
-from jobchance.findings.answers import (
+from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
+from jobchance.findings.model import Finding
+from jobchance.numerics.agreement import icc_agreement, weighted_kappa
+from jobchance.numerics.proportions import share
+from jobchance.panel.answers import (
     construct_answers,
     construct_columns,
     constructs_of,
@@ -16,10 +20,6 @@ from jobchance.findings.answers import (
     step_label,
     steps,
 )
-from jobchance.findings.context import add_context, cluster_labels, counts, interval_key
-from jobchance.findings.model import Finding
-from jobchance.numerics.agreement import icc_agreement, weighted_kappa
-from jobchance.numerics.proportions import share
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.instrument import Construct
 from jobchance.study.model import Study

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.answers import forms, one_decimal
 from jobchance.findings.context import add_context
 from jobchance.findings.model import Finding
+from jobchance.panel.answers import forms, one_decimal
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pandas as pd
 
 from jobchance.disclosure.policy import DisclosurePolicy
-from jobchance.findings.answers import forms, one_decimal
 from jobchance.findings.context import add_context
 from jobchance.findings.model import Finding
+from jobchance.panel.answers import forms, one_decimal
 from jobchance.panel.model import AnalysisPanel
 from jobchance.study.model import Study
 

@@ -6,7 +6,7 @@ import pytest
 from small_study import OPEN, make_panel, make_study, with_item
 
 from jobchance.findings import belief_distribution, indicator_distributions
-from jobchance.findings.answers import belief_steps, construct_answers, step_label, steps
+from jobchance.panel.answers import belief_steps, construct_answers, step_label, steps
 from jobchance.study.instrument import read_instrument
 
 
