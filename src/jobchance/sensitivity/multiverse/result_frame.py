@@ -1,0 +1,121 @@
+"""The frame of a multiverse: its columns, their types, and the hash of what it says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from jobchance.errors import SpecError
+from jobchance.sensitivity.multiverse.specification import RUNG
+
+DIMENSIONS = (
+    "outcome", "horizon_weeks", "at_risk", "exposure", "covariates", "sample", "waves", "estimator", "absorb",
+    "random", "vcov", "missing",
+)  # fmt: skip
+COLUMNS = (
+    "key", "main", "outcome", "horizon_weeks", "at_risk", "exposure", "covariates", "n_covariates", "sample",
+    "waves", "estimator", "absorb", "random", "vcov", "missing", "status", "reason", "estimate", "std_error",
+    "statistic", "df", "p_value", "conf_low", "conf_high", "unit", "n_rows", "n_citizens", "n_events",
+    "n_caseworkers", "n_jobcentres", "n_clusters", "converged", "is_singular", "sample_hash", "verdict", "note",
+)  # fmt: skip
+STATUSES = ("ok", "warned", "failed")
+_NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
+_COUNTS = (
+    "horizon_weeks", "n_covariates", "n_rows", "n_citizens", "n_events", "n_caseworkers", "n_jobcentres",
+    "n_clusters",
+)  # fmt: skip
+_FLAGS = ("main", "converged", "is_singular")
+
+
+def build_frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """One row per specification, in the order given, with the columns and types that never change.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        What was found for each specification; every mapping has the keys of `COLUMNS`.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`: counts `int64`, numbers `float64`, flags `bool`, the rest text (`""` where there is nothing).
+
+    Raises
+    ------
+    SpecError
+        Columns are missing or unknown, a status is not one of `STATUSES`, or two rows have one key.
+    """
+    frame = pd.DataFrame([dict(row) for row in rows], columns=None if rows else list(COLUMNS))
+    problems = [f"lacks {column}" for column in COLUMNS if column not in frame]
+    problems += [f"has the unknown column {column}" for column in frame if column not in COLUMNS]
+    if problems:
+        raise SpecError("The frame of a multiverse " + "; ".join(problems) + ".")
+    frame = frame[list(COLUMNS)]
+    for column in _NUMBERS:
+        frame[column] = pd.to_numeric(frame[column]).astype("float64")
+    for column in _COUNTS:
+        frame[column] = frame[column].astype("int64")
+    for column in _FLAGS:
+        frame[column] = frame[column].astype("bool")
+    for column in set(COLUMNS) - {*_NUMBERS, *_COUNTS, *_FLAGS}:
+        frame[column] = frame[column].map(lambda text: "" if text is None else str(text)).astype(object)
+    wrong = int((~frame["status"].isin(STATUSES)).sum())
+    twice = int(frame["key"].duplicated().sum())
+    if wrong or twice:
+        raise SpecError(
+            f"The frame of a multiverse has {wrong} rows whose status is none of {', '.join(STATUSES)} and "
+            f"{twice} rows with a key that another row has."
+        )
+    return frame
+
+
+def content_hash(frame: pd.DataFrame) -> str:
+    """SHA-256 of names, types and values, the same on every machine and for every way of storing the frame.
+
+    Numbers enter as their eight bytes, every missing number alike; texts as UTF-8 with their lengths.
+    """
+    digest = hashlib.sha256()
+    for column in frame.columns:
+        values = frame[column]
+        digest.update(f"{column}\x1f{len(values)}\x1f".encode())
+        if pd.api.types.is_bool_dtype(values):
+            digest.update(b"b" + np.asarray(values, dtype="u1").tobytes())
+        elif pd.api.types.is_integer_dtype(values):
+            digest.update(b"i" + np.asarray(values, dtype="<i8").tobytes())
+        elif pd.api.types.is_float_dtype(values):
+            numbers = np.asarray(values, dtype="<f8").copy()
+            numbers[np.isnan(numbers)] = np.nan
+            digest.update(b"f" + numbers.tobytes())
+        else:
+            texts = [str(value).encode() for value in values]
+            digest.update(b"t" + b"".join(str(len(text)).encode() + b":" + text for text in texts))
+    return digest.hexdigest()
+
+
+def varying(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Dimensions on which the rows of the frame differ, in their fixed order."""
+    return tuple(column for column in DIMENSIONS if frame[column].nunique() > 1)
+
+
+def known(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with an estimate and a standard error; what failed has neither."""
+    return frame[
+        (frame["status"] != "failed") & np.isfinite(frame["estimate"]) & np.isfinite(frame["std_error"])
+    ]
+
+
+def is_rung(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Rows whose estimate is that of a rung of the ladder."""
+    return frame["estimator"].str.startswith(RUNG)
+
+
+def same_unit(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the unit of the frame's main specification, or in the most frequent unit where there is none."""
+    if rows.empty:
+        return rows
+    main = rows.loc[rows["key"].isin(frame.loc[frame["main"], "key"]), "unit"]
+    unit = main.iloc[0] if len(main) else rows["unit"].value_counts(sort=True).index[0]
+    return rows[rows["unit"] == unit]
