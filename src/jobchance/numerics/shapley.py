@@ -7,6 +7,7 @@ correlation of the groups in S. Lindeman, Merenda & Gold (1980); Groemping (2007
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import factorial
 
 import numpy as np
@@ -19,7 +20,7 @@ _RANK = 1e-10  # what is left of a column, as share of its own variation, under 
 
 
 def dummies(codes: Ints) -> Floats:
-    """Centred indicator columns of all levels but the first; `codes` (n,) from 0 up. Shape (n, levels - 1)."""
+    """Centred indicators of all levels but the first; `codes` (n,) from 0 up. Shape (n, levels - 1)."""
     levels = int(codes.max()) + 1 if codes.size else 1
     columns = (codes[:, None] == np.arange(1, levels)).astype(float)
     centred: Floats = columns - columns.mean(axis=0)
@@ -35,7 +36,7 @@ def subset_r_squared(y: Floats, groups: Sequence[Floats]) -> Floats:
     columns = np.column_stack([*groups, y - y.mean()])
     gram = columns.T @ columns
     ends = np.cumsum([0, *(group.shape[1] for group in groups)])
-    blocks = [np.arange(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    blocks = [np.arange(a, b) for a, b in pairwise(ends)]
     found = np.zeros(2 ** len(groups))
     total = gram[-1, -1]
     if total <= 0:

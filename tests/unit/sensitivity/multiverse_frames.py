@@ -51,7 +51,7 @@ def failed(key, reason, **values):
     return (
         DEFAULTS
         | dict.fromkeys(numbers, np.nan)
-        | dict.fromkeys(counts, 0)
+        | dict.fromkeys(counts)
         | {
             "key": key,
             "status": "failed",

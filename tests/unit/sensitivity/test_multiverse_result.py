@@ -1,4 +1,4 @@
-"""The result of a multiverse as a value: its frame, its hash, what it says, and what it drops when it travels."""
+"""The result of a multiverse as a value: frame, hash, words, and what it drops when it travels."""
 
 import copy
 import pickle
@@ -38,6 +38,7 @@ def test_frame_has_fixed_columns_and_types(mixed):
     assert {kinds[c] for c in ("estimate", "df", "conf_high")} == {"f"}
     assert {kinds[c] for c in ("n_rows", "n_clusters", "horizon_weeks")} == {"i"}
     assert {kinds[c] for c in ("main", "converged", "is_singular")} == {"b"}
+    assert frame["n_rows"].isna().tolist() == [False] * 5 + [True]
     only_failed = build_frame([failed("x", "reason")])
     assert {c: only_failed[c].dtype.kind for c in only_failed} == kinds
 

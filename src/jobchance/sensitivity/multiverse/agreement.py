@@ -28,11 +28,12 @@ def agreement(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per reference (`"main"`: the main specification, where it has an estimate; `"median"`: the one
-        in the middle of the sorted estimates, the lower of two) and option (`dimension` and `option` are `"all"`
-        in the first row of each reference). `specifications` with that option, and the shares of them with the
-        reference's sign (`same_sign`), significant or not as the reference is (`same_significance`), and both
-        (`same_both`); `positive`, and intervals wholly above or below zero. The reference counts itself.
+        One row per reference and option. References: `"main"`, where the main specification has an
+        estimate, and `"median"`, the one in the middle of the sorted estimates (the lower of two).
+        `dimension` and `option` are `"all"` in the first row of each. `specifications` with that option,
+        and the shares of them with the reference's sign (`same_sign`), significant or not as the reference
+        is (`same_significance`), and both (`same_both`); `positive` estimates, and intervals wholly above
+        or below zero. The reference counts itself.
 
     Raises
     ------
@@ -41,8 +42,8 @@ def agreement(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
 
     Notes
     -----
-    Only specifications in the unit of the main one; failed ones agree with nobody and are not counted. Whether
-    many agree by chance is a question for `Multiverse.joint_test`: specifications share their data.
+    Only specifications in the unit of the main one; failed ones agree with nobody and are not counted.
+    Whether many agree by chance is a question for `Multiverse.joint_test`: specifications share their data.
     """
     rows = same_unit(known(frame), frame)
     if rows.empty:
@@ -64,23 +65,25 @@ def agreement(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     ]
     records = [
         {"reference": reference, "dimension": dimension, "option": option}
-        | _shares(marks.loc[index], marks.loc[place])
+        | _shares(marks.loc[index], *marks.loc[place, ["sign", "significant"]])
         for reference, place in _references(rows).items()
         for dimension, option, index in parts
     ]
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
-def _references(rows: pd.DataFrame) -> dict[str, object]:
+def _references(rows: pd.DataFrame) -> dict[str, int]:
     """Where the main and the middle specification stand in the index."""
     order = rows.sort_values(["estimate", "key"], kind="stable").index
-    found = {"main": index for index in rows.index[rows["main"]]}
-    return found | {"median": order[(len(order) - 1) // 2]}
+    main = rows.index[rows["main"]]
+    middle = {"median": int(order[(len(order) - 1) // 2])}
+    return {"main": int(main[0])} | middle if len(main) else middle
 
 
-def _shares(marks: pd.DataFrame, reference: pd.Series) -> dict[str, object]:
-    sign = marks["sign"] == reference["sign"]
-    significant = marks["significant"] == reference["significant"]
+def _shares(marks: pd.DataFrame, its_sign: float, is_significant: bool) -> dict[str, object]:
+    """What the rows of `marks` have in common with a reference."""
+    sign = marks["sign"].eq(its_sign)
+    significant = marks["significant"].eq(is_significant)
     return {
         "specifications": len(marks),
         "same_sign": float(sign.mean()),

@@ -28,8 +28,8 @@ class Importance:
         One row per dimension on which the specifications differ, largest first, then `interactions`:
         `dimension options share`. The shares add up to 1.
     options : DataFrame
-        One row per option of these dimensions: `dimension option specifications median spread_low spread_high`,
-        the median and the inner 90 per cent of the estimates with that option.
+        One row per option of these dimensions, with the median and the inner 90 per cent of its estimates:
+        `dimension option specifications median spread_low spread_high`.
     unit : str
         Unit of the estimates.
     n_specifications, n_left_out : int
@@ -55,8 +55,8 @@ def importance(frame: pd.DataFrame) -> Importance:
     """Share of the variance of the estimates that the choice on each dimension explains.
 
     With R2(S) the squared multiple correlation of the estimates with indicators of the options on the
-    dimensions S, a dimension's share is what it adds to R2 averaged over all d! orders in which the dimensions
-    can enter (Lindeman, Merenda & Gold; also the Shapley value of R2),
+    dimensions S, a dimension's share is what it adds to R2 averaged over all d! orders in which the
+    dimensions can enter (Lindeman, Merenda & Gold; also the Shapley value of R2),
 
         share_j = sum over S without j of |S|! (d - |S| - 1)! / d! * (R2(S and j) - R2(S)),
 
@@ -81,8 +81,8 @@ def importance(frame: pd.DataFrame) -> Importance:
     Notes
     -----
     Every specification counts once, and the shares describe these specifications; they are no estimate of
-    anything beyond them. Failed specifications, and those in another unit, are left out and counted. Not done:
-    shares of the single interactions, and intervals for the shares.
+    anything beyond them. Failed specifications, and those in another unit, are left out and counted. Not
+    done: shares of the single interactions, and intervals for the shares.
 
     Examples
     --------

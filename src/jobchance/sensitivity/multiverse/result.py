@@ -28,7 +28,7 @@ class Multiverse:
     Parameters
     ----------
     frame : DataFrame
-        One row per specification, in the order of the expansion; columns and types as `build_frame` makes them.
+        One row per specification, in the order of the expansion, as `build_frame` makes it.
         Estimates are percentage points of the outcome per `unit`.
     spec : MultiverseSpec
         What was asked for.
@@ -37,8 +37,8 @@ class Multiverse:
     meta : mapping
         Where the numbers come from: study, panel, versions, seed.
     workbench : Workbench, optional
-        The rows of the panels, for `joint_test` and `sample_differences`. It stays in memory: copies and pickles
-        leave it behind.
+        The rows of the panels, for `joint_test` and `sample_differences`. It stays in memory: copies and
+        pickles leave it behind.
     """
 
     frame: pd.DataFrame
@@ -53,14 +53,14 @@ class Multiverse:
         keys = [one.key for one in self.expansion.specifications]
         if list(self.frame["key"]) != keys:
             raise SpecError(
-                f"The frame of the multiverse has {len(self.frame)} rows that do not stand for the {len(keys)} "
-                "specifications of the expansion in their order."
+                f"The frame of the multiverse has {len(self.frame)} rows that do not stand for the "
+                f"{len(keys)} specifications of the expansion in their order."
             )
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the frame's content: equal for equal results, wherever and however they were computed."""
+        """SHA-256 of the frame's content: equal for equal results, wherever they were computed."""
         return content_hash(self.frame)
 
     @property
@@ -74,7 +74,7 @@ class Multiverse:
         return importance(self.frame)
 
     def agreement(self) -> pd.DataFrame:
-        """Shares that agree in sign and significance with the main and the median specification, by option."""
+        """Shares that agree in sign and significance with the main and the median one, by option."""
         return agreement(self.frame, level=self.spec.level)
 
     def summary(self) -> str:
@@ -104,8 +104,8 @@ class Multiverse:
         """
         if self.workbench is None:
             raise SpecError(
-                f"{what} needs the rows behind the estimates, and this multiverse holds none: it was read from "
-                "disk, copied or sent between processes. Ask the one that run_multiverse returned, or run it "
-                "again with resume=True, which repeats nothing."
+                f"{what} needs the rows behind the estimates, and this multiverse holds none: it was read "
+                "from disk, copied or sent between processes. Ask the one that run_multiverse returned, or "
+                "run it again with resume=True, which repeats nothing."
             )
         return self.workbench

@@ -9,24 +9,21 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
+from jobchance.sensitivity.multiverse.rows import (
+    CHOICE_COLUMNS,
+    COUNT_COLUMNS,
+    FAILED,
+    FRAME_COLUMNS,
+    NUMBER_COLUMNS,
+    OK,
+    WARNED,
+)
 from jobchance.sensitivity.multiverse.specification import RUNG
 
-DIMENSIONS = (
-    "outcome", "horizon_weeks", "at_risk", "exposure", "covariates", "sample", "waves", "estimator", "absorb",
-    "random", "vcov", "missing",
-)  # fmt: skip
-COLUMNS = (
-    "key", "main", "outcome", "horizon_weeks", "at_risk", "exposure", "covariates", "n_covariates", "sample",
-    "waves", "estimator", "absorb", "random", "vcov", "missing", "status", "reason", "estimate", "std_error",
-    "statistic", "df", "p_value", "conf_low", "conf_high", "unit", "n_rows", "n_citizens", "n_events",
-    "n_caseworkers", "n_jobcentres", "n_clusters", "converged", "is_singular", "sample_hash", "verdict", "note",
-)  # fmt: skip
-STATUSES = ("ok", "warned", "failed")
-_NUMBERS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
-_COUNTS = (
-    "horizon_weeks", "n_covariates", "n_rows", "n_citizens", "n_events", "n_caseworkers", "n_jobcentres",
-    "n_clusters",
-)  # fmt: skip
+DIMENSIONS = tuple(column for column in CHOICE_COLUMNS if column != "n_covariates")
+COLUMNS = FRAME_COLUMNS
+STATUSES = (OK, WARNED, FAILED)
+_COUNTS = ("horizon_weeks", "n_covariates", *COUNT_COLUMNS)
 _FLAGS = ("main", "converged", "is_singular")
 
 
@@ -36,12 +33,13 @@ def build_frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     Parameters
     ----------
     rows : sequence of mapping
-        What was found for each specification; every mapping has the keys of `COLUMNS`.
+        What was chosen and found for each specification; every mapping has the keys of `COLUMNS`.
 
     Returns
     -------
     DataFrame
-        `COLUMNS`: counts `int64`, numbers `float64`, flags `bool`, the rest text (`""` where there is nothing).
+        `COLUMNS`: counts `Int64`, numbers `float64`, flags `boolean` (`main`: `bool`), the rest text (`""` =
+        nothing).
 
     Raises
     ------
@@ -54,13 +52,13 @@ def build_frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     if problems:
         raise SpecError("The frame of a multiverse " + "; ".join(problems) + ".")
     frame = frame[list(COLUMNS)]
-    for column in _NUMBERS:
+    for column in NUMBER_COLUMNS:
         frame[column] = pd.to_numeric(frame[column]).astype("float64")
     for column in _COUNTS:
-        frame[column] = frame[column].astype("int64")
+        frame[column] = frame[column].astype("Int64")
     for column in _FLAGS:
-        frame[column] = frame[column].astype("bool")
-    for column in set(COLUMNS) - {*_NUMBERS, *_COUNTS, *_FLAGS}:
+        frame[column] = frame[column].astype("bool" if column == "main" else "boolean")
+    for column in set(COLUMNS) - {*NUMBER_COLUMNS, *_COUNTS, *_FLAGS}:
         frame[column] = frame[column].map(lambda text: "" if text is None else str(text)).astype(object)
     wrong = int((~frame["status"].isin(STATUSES)).sum())
     twice = int(frame["key"].duplicated().sum())
@@ -81,10 +79,10 @@ def content_hash(frame: pd.DataFrame) -> str:
     for column in frame.columns:
         values = frame[column]
         digest.update(f"{column}\x1f{len(values)}\x1f".encode())
-        if pd.api.types.is_bool_dtype(values):
-            digest.update(b"b" + np.asarray(values, dtype="u1").tobytes())
-        elif pd.api.types.is_integer_dtype(values):
-            digest.update(b"i" + np.asarray(values, dtype="<i8").tobytes())
+        if pd.api.types.is_bool_dtype(values) or pd.api.types.is_integer_dtype(values):
+            known = values.notna()
+            digest.update(b"i" + np.asarray(known, dtype="u1").tobytes())
+            digest.update(np.asarray(values.where(known, 0), dtype="<i8").tobytes())
         elif pd.api.types.is_float_dtype(values):
             numbers = np.asarray(values, dtype="<f8").copy()
             numbers[np.isnan(numbers)] = np.nan
@@ -97,14 +95,15 @@ def content_hash(frame: pd.DataFrame) -> str:
 
 def varying(frame: pd.DataFrame) -> tuple[str, ...]:
     """Dimensions on which the rows of the frame differ, in their fixed order."""
-    return tuple(column for column in DIMENSIONS if frame[column].nunique() > 1)
+    if frame.empty:
+        return ()
+    return tuple(column for column in DIMENSIONS if frame[column].ne(frame[column].iloc[0]).any())
 
 
 def known(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with an estimate and a standard error; what failed has neither."""
-    return frame[
-        (frame["status"] != "failed") & np.isfinite(frame["estimate"]) & np.isfinite(frame["std_error"])
-    ]
+    numbers = frame[["estimate", "std_error"]].to_numpy()
+    return frame.loc[frame["status"].ne(FAILED) & np.isfinite(numbers).all(axis=1)]
 
 
 def is_rung(frame: pd.DataFrame) -> pd.Series[bool]:
@@ -113,9 +112,9 @@ def is_rung(frame: pd.DataFrame) -> pd.Series[bool]:
 
 
 def same_unit(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows in the unit of the frame's main specification, or in the most frequent unit where there is none."""
+    """Rows in the unit of the frame's main specification, or in the most frequent where there is none."""
     if rows.empty:
         return rows
     main = rows.loc[rows["key"].isin(frame.loc[frame["main"], "key"]), "unit"]
-    unit = main.iloc[0] if len(main) else rows["unit"].value_counts(sort=True).index[0]
-    return rows[rows["unit"] == unit]
+    unit = str(main.iloc[0] if len(main) else rows["unit"].mode().iloc[0])
+    return rows.loc[rows["unit"].eq(unit)]

@@ -66,16 +66,16 @@ def _estimates(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[st
     lines.append(f"{_GAP}median                {_number(median)}")
     lines.append(f"{_GAP}inner 90%             {_TEXT.range(low, high, decimals=2)}")
     shares = agreement(frame, level=level)
-    whole = shares[shares["dimension"] == "all"].set_index("reference")
-    any_row = whole.iloc[0]
+    whole = shares[shares["dimension"] == "all"].set_index("reference").to_dict("index")
+    any_row = whole["median"]
     lines.append(f"{_GAP}positive              {_percent(any_row['positive'])}")
     lines.append(f"{_GAP}interval above zero   {_percent(any_row['interval_above_zero'])}")
     lines.append(f"{_GAP}interval below zero   {_percent(any_row['interval_below_zero'])}")
-    if "main" in whole.index:
-        one = whole.loc["main"]
+    if "main" in whole:
+        same = whole["main"]
         lines.append(
-            f"{_GAP}agree with the main   sign {_percent(one['same_sign'])}, sign and significance "
-            f"{_percent(one['same_both'])}"
+            f"{_GAP}agree with the main   sign {_percent(same['same_sign'])}, sign and significance "
+            f"{_percent(same['same_both'])}"
         )
     return lines
 
