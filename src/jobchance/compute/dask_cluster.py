@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,13 @@ import numpy as np
 
 from jobchance.compute.base import Compute, Outcomes
 from jobchance.compute.blocks import Blocks, check_specs
+from jobchance.compute.dask_tasks import TaskRun
 from jobchance.compute.shipping import Shipment
-from jobchance.compute.tasks import WORKER_LOST, TaskFailure
 from jobchance.compute.versions import check_versions, installed_versions
-from jobchance.compute.worker import run_shipped
 from jobchance.errors import SpecError
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 _CONNECT_SECONDS = 5.0
 _SCHEDULER_PACKAGES = ("python", "dask", "distributed")
@@ -30,7 +28,10 @@ class DaskCompute(Compute):
 
     The connection is made at the first use and closed by `close` or the `with` block; the cluster is never
     closed. A task whose worker dies is run again by the scheduler as often as its own setting
-    `distributed.scheduler.allowed-failures` says (3 unless changed), then it is a `TaskFailure`.
+    `distributed.scheduler.allowed-failures` says (3 unless changed); of several such tasks each runs once
+    more alone, since the scheduler also suspects those that only waited; then it is a `TaskFailure`. When the
+    last worker goes, the run waits for another. When the scheduler goes, tasks without a result are failures
+    of kind `ClusterLost`.
 
     Parameters
     ----------
@@ -114,41 +115,13 @@ class DaskCompute(Compute):
         if not tasks:
             return
         client = self.client
-        from distributed import as_completed
-
         workers = set(client.nthreads())
-        # To every worker at once: it outlives the death of any of them, and travels once to each.
-        (everywhere,) = client.scatter([function], broadcast=True, hash=False)
-        futures = client.map(_run_everywhere, range(len(tasks)), tasks, function=everywhere, pure=False)
-        index_of = {future.key: index for index, future in enumerate(futures)}
+        run = TaskRun(client, function, tasks, reconnect_seconds=2 * _CONNECT_SECONDS)
         try:
-            for future in as_completed(futures, loop=client.loop):
-                index = index_of[future.key]
-                yield index, _outcome(future, index)
-                future.release()
+            yield from run.outcomes()
         finally:
             with suppress(Exception):  # the cluster may be gone; the outcomes are what matters
-                client.cancel([future for future in futures if future.status == "pending"])
                 _report_losses(len(workers - set(client.nthreads())))
-
-
-def _run_everywhere(index: int, task: Shipment, *, function: Shipment) -> Shipment:
-    """Run a task on a Dask worker."""
-    return run_shipped(function, task, index)
-
-
-def _outcome(future: Future, index: int) -> Any:
-    """Return what a future holds; a failure if its worker died each time or the cluster has gone."""
-    from distributed import KilledWorker
-
-    text = "its worker process ended each time it ran; often memory: give workers more or use fewer"
-    try:
-        return future.result().open()
-    except KilledWorker:
-        pass
-    except (Exception, CancelledError) as error:
-        text = f"the cluster gave no result, since its scheduler ended or dropped it ({type(error).__name__})"
-    return TaskFailure(index, WORKER_LOST, text)
 
 
 def _connect(address: str) -> Client:

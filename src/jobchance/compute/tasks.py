@@ -16,6 +16,7 @@ from jobchance.compute.threads import one_thread
 from jobchance.errors import EstimationError, JobchanceError, SpecError
 
 WORKER_LOST = "WorkerLost"
+CLUSTER_LOST = "ClusterLost"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class TaskFailure:
     index : int
         Place of the task in the list, from 0.
     kind : str
-        Name of the error's type, or `WorkerLost` if the worker process ended each time the task ran.
+        Name of the error's type; `WorkerLost` if the worker process ended each time the task ran,
+        `ClusterLost` if there is no cluster any more to run it.
     message : str
         The error's text if it is one of this package's own, which never hold a value of data; of any other
         error only where it was raised.
