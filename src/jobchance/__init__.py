@@ -17,6 +17,7 @@ __version__ = _version("jobchance")
 
 _WHERE = {
     "AnalysisPanel": "jobchance.panel.model",
+    "Assignment": "jobchance.inference.assignment",
     "Assumption": "jobchance.identification.cards",
     "Bootstrap": "jobchance.inference.bootstrap",
     "BootstrapTest": "jobchance.inference.bootstrap_compare",
@@ -29,9 +30,11 @@ _WHERE = {
     "Family": "jobchance.inference.multiplicity",
     "Fit": "jobchance.results.fit",
     "IdentificationError": "jobchance.errors",
+    "LinearStatistic": "jobchance.inference.linear_statistic",
     "LocalCompute": "jobchance.compute.local",
     "Moments": "jobchance.models.cross_lagged_moments",
     "OUTCOMES": "jobchance.panel.outcomes",
+    "RandomisationTest": "jobchance.inference.randomisation",
     "Robust": "jobchance.results.vcov",
     "RowPartitions": "jobchance.models.partitions",
     "SchemaError": "jobchance.errors",
@@ -64,6 +67,7 @@ _WHERE = {
     "person_periods": "jobchance.identification.person_periods",
     "predictions": "jobchance.effects.predictions",
     "profile_intervals": "jobchance.inference.profile",
+    "randomisation_test": "jobchance.inference.randomisation",
     "read_study": "jobchance.study.read",
     "romano_wolf": "jobchance.inference.multiplicity",
     "save_figure": "jobchance.figures.save",

@@ -1,0 +1,318 @@
+"""`randomisation_test`: a statistic among those of the assignments that could have been drawn.
+
+Letters: T the statistic as observed, T*_b under arrangement b, B arrangements, tau an effect in units of the
+outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jobchance.errors import SpecError
+from jobchance.inference.assignment import Assignment
+from jobchance.inference.linear_statistic import LinearStatistic
+from jobchance.numerics.arrangements import every_arrangement, random_arrangements
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Statistic = Callable[[Floats], float] | LinearStatistic
+
+MOST_ENUMERATED = 2_000_000
+TIE = 1e-9
+_CELLS_OF_A_BLOCK = 2_000_000
+_DOUBLINGS = 60
+_HALVINGS = 80
+
+
+@dataclass(frozen=True, eq=False)
+class RandomisationTest:
+    """A statistic among those of other arrangements.
+
+    Parameters
+    ----------
+    observed : float
+        The statistic as it was.
+    p_value, p_greater, p_less : float
+        Share of arrangements at least as extreme: in size, upwards, downwards; ties count.
+    draws : array (B,)
+        The statistic under every arrangement taken.
+    exact : bool
+        Whether all arrangements were taken, the observed one among them.
+    n_arrangements : int
+        How many there are.
+    conf_low, conf_high : float
+        Effects that the same test does not reject, for a `LinearStatistic` without standard error; NaN
+        otherwise, infinite where no effect is rejected.
+    level : float
+        Of that interval.
+    undefined : int
+        Arrangements under which the statistic is not defined; they count as extreme.
+    conventions : mapping of str to str
+        What was dealt, how p-values count.
+    notes : tuple of str
+        What a reader must know.
+    """
+
+    observed: float
+    p_value: float
+    p_greater: float
+    p_less: float
+    draws: Floats
+    exact: bool
+    n_arrangements: int
+    conf_low: float = np.nan
+    conf_high: float = np.nan
+    level: float = 0.95
+    undefined: int = 0
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "conventions", MappingProxyType(dict(self.conventions)))
+        self.draws.setflags(write=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return (_rebuilt, (values | {"conventions": dict(self.conventions), "draws": self.draws.copy()},))
+
+    def tidy(self) -> pd.DataFrame:
+        """One row: `statistic p_value p_greater p_less conf_low conf_high level arrangements drawn exact`."""
+        row = {
+            "statistic": self.observed,
+            "p_value": self.p_value,
+            "p_greater": self.p_greater,
+            "p_less": self.p_less,
+            "conf_low": self.conf_low,
+            "conf_high": self.conf_high,
+            "level": self.level,
+            "arrangements": float(self.n_arrangements),
+            "drawn": len(self.draws),
+            "exact": self.exact,
+        }
+        return pd.DataFrame([row])
+
+    def summary(self) -> str:
+        """The test in words and numbers."""
+        kind = "all" if self.exact else f"{len(self.draws)} of"
+        size = f"{self.n_arrangements}" if self.n_arrangements < 10**9 else f"{self.n_arrangements:.1e}"
+        lines = [
+            "Randomisation test",
+            f"statistic {self.observed:.6g}; {kind} {size} arrangements",
+            f"p-value {self.p_value:.4g} (two-sided), {self.p_greater:.4g} (greater), "
+            f"{self.p_less:.4g} (less)",
+        ]
+        if not np.isnan(self.conf_low):
+            lines.append(f"{self.level:.0%} interval {self.conf_low:.6g} to {self.conf_high:.6g}")
+        lines += [f"{name}: {text}" for name, text in self.conventions.items()]
+        return "\n".join([*lines, *self.notes])
+
+
+def randomisation_test(
+    statistic: Statistic,
+    assignment: Assignment,
+    *,
+    draws_or_all: int | Literal["all"],
+    seed: int | None = None,
+    level: float = 0.95,
+) -> RandomisationTest:
+    r"""Compare a statistic with what it would have been under other assignments.
+
+    .. math:: p = \frac{\#\{b: |T^*_b| \ge |T|\}}{B} \ \text{(all arrangements)}, \qquad
+              p = \frac{1 + \#\{b: |T^*_b| \ge |T|\}}{1 + B} \ \text{(random ones)}
+
+    This tests that the assignment did nothing to anybody (Fisher's sharp null). It is exact whatever the
+    number of clusters, *if* the assignment was dealt as `assignment` says: at random within its cells. Where
+    that is an assumption (caseworkers were not drawn by lot), the test is as good as the assumption.
+
+    Parameters
+    ----------
+    statistic : callable or LinearStatistic
+        Values of the assignment, one per row -> number; rows in the order of the data of `assignment`.
+        `LinearStatistic` is a regression coefficient, much faster.
+    assignment : Assignment
+        From `Assignment.shuffled` (within cells) or `Assignment.rolled_out` (order of sites).
+    draws_or_all : int or "all"
+        Random arrangements, or every one (at most two million).
+    seed : int or None
+        Needed for random arrangements.
+    level : float
+        Of the interval.
+
+    Returns
+    -------
+    RandomisationTest
+
+    Raises
+    ------
+    SpecError
+        No assignment or statistic; draws below 99; `"all"` of too many; no seed; a statistic of other rows; a
+        level outside (0, 1).
+
+    Notes
+    -----
+    Statistics within 1e-9 (relative to the observed one, or absolute below 1) count as ties, and ties count
+    as extreme. The interval holds the constant effects tau that the test of y - tau z does not reject, found
+    by bisection from the estimate outwards.
+
+    References
+    ----------
+    Fisher (1935), The Design of Experiments; Young (2019), Quarterly J. of Economics 134, 557-598;
+    MacKinnon & Webb (2020), J. of Econometrics 218, 435-450.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"office": list("aaabbb"), "told": [1, 0, 0, 0, 1, 0], "y": [5.0, 1, 2, 2, 6, 1]})
+    >>> dealt = Assignment.shuffled(data, "told", within=["office"])
+    >>> test = randomisation_test(LinearStatistic("y ~ C(office)", data), dealt, draws_or_all="all")
+    >>> round(test.observed, 2), round(test.p_greater, 4)
+    (4.0, 0.1111)
+    """
+    _check(statistic, assignment, draws_or_all, seed, level)
+    exact = draws_or_all == "all" or assignment.n_arrangements <= min(int(draws_or_all), MOST_ENUMERATED)
+    linear = statistic if isinstance(statistic, LinearStatistic) else None
+    parts = []
+    slopes = []
+    own = assignment.observed
+    observed = float(_many(statistic, own[None, :])[0])
+    for codes in _blocks(assignment, None if exact else int(draws_or_all), seed):
+        rows = assignment.rows_of(codes)
+        parts.append(_many(statistic, rows))
+        if linear is not None and linear.cluster is None:
+            slopes.append(linear.slopes(rows, own))
+    found = np.concatenate(parts)
+    undefined = int(np.isnan(found).sum())
+    limits = (np.nan, np.nan)
+    if slopes:
+        limits = _interval(observed, found, np.concatenate(slopes), level=level, exact=exact)
+    return RandomisationTest(
+        observed=observed,
+        p_value=_share(np.abs(found), abs(observed), exact=exact),
+        p_greater=_share(found, observed, exact=exact),
+        p_less=_share(-found, -observed, exact=exact),
+        draws=found,
+        exact=exact,
+        n_arrangements=assignment.n_arrangements,
+        conf_low=limits[0],
+        conf_high=limits[1],
+        level=level,
+        undefined=undefined,
+        conventions=_conventions(assignment, exact=exact, draws=len(found), seed=seed),
+        notes=_notes(assignment, undefined, level),
+    )
+
+
+def _rebuilt(values: Mapping[str, object]) -> RandomisationTest:
+    return RandomisationTest(**values)  # type: ignore[arg-type]
+
+
+def _check(statistic: object, assignment: object, draws: object, seed: object, level: float) -> None:
+    """One error with everything that is wrong."""
+    problems = []
+    if not isinstance(assignment, Assignment):
+        problems.append("assignment is made by Assignment.shuffled(...) or Assignment.rolled_out(...)")
+    if not callable(statistic) and not isinstance(statistic, LinearStatistic):
+        problems.append("statistic is a function of the assigned values or a LinearStatistic")
+    elif (
+        isinstance(statistic, LinearStatistic)
+        and isinstance(assignment, Assignment)
+        and statistic.n != len(assignment.unit)
+    ):
+        problems.append(
+            f"statistic has {statistic.n} rows, assignment {len(assignment.unit)}: make both from the same "
+            "data"
+        )
+    whole = isinstance(draws, int | np.integer) and not isinstance(draws, bool)
+    if draws != "all" and not (whole and int(str(draws)) >= 99):
+        problems.append('draws_or_all is "all" or a whole number of 99 or more')
+    if isinstance(assignment, Assignment) and draws == "all" and assignment.n_arrangements > MOST_ENUMERATED:
+        size = assignment.n_arrangements
+        shown = f"{size}" if size < 10**12 else f"10^{len(str(size)) - 1}"
+        problems.append(f'"all" would be {shown} arrangements (at most {MOST_ENUMERATED}): draw some instead')
+    if whole and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        problems.append("seed is a whole number of 0 or more: without one the result could not be had again")
+    if not 0 < level < 1:
+        problems.append("level lies between 0 and 1, such as 0.95")
+    if problems:
+        raise SpecError("randomisation_test: " + "; ".join(problems) + ".")
+
+
+def _blocks(assignment: Assignment, draws: int | None, seed: int | None) -> Iterator[Codes]:
+    """Arrangements (b, U), block by block."""
+    size = max(1, min(4096, _CELLS_OF_A_BLOCK // max(len(assignment.unit), 1)))
+    if draws is None:
+        yield from every_arrangement(assignment.level, assignment.cell, block=size)
+        return
+    rng = np.random.default_rng(seed)
+    for start in range(0, draws, size):
+        count = min(size, draws - start)
+        yield random_arrangements(assignment.level, assignment.cell, draws=count, rng=rng)
+
+
+def _many(statistic: Statistic, rows: Floats) -> Floats:
+    """The statistic of every arrangement (B, n)."""
+    if isinstance(statistic, LinearStatistic):
+        return statistic.many(rows)
+    return np.array([float(statistic(values)) for values in rows])
+
+
+def _share(found: Floats, observed: float, *, exact: bool) -> float:
+    """Share at least as large; undefined ones and ties count."""
+    reach = observed - TIE * max(1.0, abs(observed))
+    count = int((np.isnan(found) | (found >= reach)).sum())
+    return count / len(found) if exact else (1 + count) / (1 + len(found))
+
+
+def _interval(a: float, found: Floats, slope: Floats, *, level: float, exact: bool) -> tuple[float, float]:
+    """Effects not rejected: the statistic of y - tau z is found - tau slope, the observed one a - tau."""
+
+    def p_at(tau: float) -> float:
+        return _share(np.abs(found - tau * slope), abs(a - tau), exact=exact)
+
+    unit = float(np.nanstd(found)) or abs(a) or 1.0
+    alpha = 1 - level + TIE  # 1 - 0.9 is a little below 0.1, and p-values are round shares
+    return _limit(p_at, a, -unit, alpha), _limit(p_at, a, unit, alpha)
+
+
+def _limit(p_at: Callable[[float], float], start: float, step: float, alpha: float) -> float:
+    """The last effect on one side that is not rejected; infinite where none is rejected."""
+    inside, outside = start, start + step
+    for _ in range(_DOUBLINGS):
+        if p_at(outside) <= alpha:
+            break
+        inside, step = outside, 2 * step
+        outside = inside + step
+    else:
+        return float(np.copysign(np.inf, step))
+    for _ in range(_HALVINGS):
+        middle = (inside + outside) / 2
+        if p_at(middle) <= alpha:
+            outside = middle
+        else:
+            inside = middle
+    return inside
+
+
+def _conventions(assignment: Assignment, *, exact: bool, draws: int, seed: int | None) -> dict[str, str]:
+    how = "all arrangements, the observed one among them" if exact else f"{draws} draws, seed {seed}"
+    rule = "count / arrangements" if exact else "(1 + count) / (1 + draws)"
+    return {"assignment": assignment.words, "arrangements": how, "p-value": f"{rule}; ties count as extreme"}
+
+
+def _notes(assignment: Assignment, undefined: int, level: float) -> tuple[str, ...]:
+    """What limits the test."""
+    notes = []
+    if assignment.n_arrangements < 1 / (1 - level):
+        notes.append(
+            f"Only {assignment.n_arrangements} arrangements: no p-value below "
+            f"{1 / assignment.n_arrangements:.3g} is possible."
+        )
+    if undefined:
+        notes.append(f"Under {undefined} arrangements the statistic is not defined; they count as extreme.")
+    return tuple(notes)
