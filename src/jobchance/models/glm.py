@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,13 @@ _OTHER_SOFTWARE = (
 
 
 def fit_glm(
-    formula: str, data: pd.DataFrame, *, family: str, link: str | None = None, vcov: Vcov | None = None
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    family: str,
+    link: str | None = None,
+    vcov: Vcov | None = None,
+    weights: str | None = None,
 ) -> Fit:
     """Regression for one outcome per row: `g(E[outcome]) = X beta`.
 
@@ -59,6 +66,11 @@ def fit_glm(
     vcov : Cluster, Robust, "model" or None
         Kind of standard error. `None`: clustered by `caseworker_id` where the data have that column, else
         `Robust()`; which of them is said in the notes.
+    weights : str or None
+        Column of weights above 0, such as inverse probabilities of being observed: each row's term of the
+        (log-)likelihood or of the sum of squares is multiplied by it. Clustered and robust standard errors
+        use the weighted scores and take the weights as known; `"model"` ones read the weights as
+        precisions (least squares) or as numbers of equal rows (the others).
 
     Returns
     -------
@@ -78,7 +90,8 @@ def fit_glm(
 
     Notes
     -----
-    Not done here: random effects, weights, offsets, grouped counts, absorbed effects.
+    Not done here: random effects, offsets, grouped counts, absorbed effects. A weighted fit has no
+    log-likelihood: with weights other than numbers of equal rows it is none.
 
     For probit and cloglog two kinds of information exist. Clustered and robust standard errors use the
     observed one (as Stata and statsmodels; R's sandwich uses the expected one); `"model"` uses the expected
@@ -99,14 +112,15 @@ def fit_glm(
     check_option("family", family, LINKS)
     chosen = check_option("link", link or LINKS[family][0], LINKS[family])
     errors, remarks = choose_vcov(vcov, data)
-    design = build_design(formula, data, required=vcov_columns(errors))
+    design = build_design(formula, data, required=vcov_columns(errors), weights=weights)
     _check(design, family)
     linear = chosen == "identity"
-    X, y = design.matrix, design.outcome
     if linear:
-        solution = least_squares(X, y)
+        solution = _least_squares(design)
     else:
-        solution = fisher_scoring(X, y, family=family, link=get_link(chosen))
+        solution = fisher_scoring(
+            design.matrix, design.outcome, family=family, link=get_link(chosen), w=design.weights
+        )
         _check_optimum(design, solution, family)
     rows = _rows(design, solution, data, linear=linear)
     cov, inference = covariance(rows, errors)
@@ -118,12 +132,13 @@ def fit_glm(
         covariance=cov,
         inference=inference,
         sample=Sample(
-            nobs=len(y),
+            nobs=len(design.outcome),
             dropped=design.dropped,
             dropped_terms=tuple(f"{name} (earlier columns determine it)" for name in design.collinear),
         ),
-        spec={"formula": formula, "family": family, "link": chosen},
-        loglik=None if family == "binomial" and linear else solution.loglik,
+        spec={"formula": formula, "family": family, "link": chosen}
+        | ({} if weights is None else {"weights": weights}),
+        loglik=None if weights is not None or (family == "binomial" and linear) else solution.loglik,
         criterion=solution.deviance,
         n_scale=int(family == "gaussian"),
         converged=solution.converged,
@@ -134,6 +149,15 @@ def fit_glm(
         predictor=design.layout,
         rows=rows,
     )
+
+
+def _least_squares(design: Design) -> GlmSolution:
+    """Least squares, on rows times the root of their weight; fitted values stay those of the rows."""
+    if design.weights is None:
+        return least_squares(design.matrix, design.outcome)
+    root = np.sqrt(design.weights)
+    solution = least_squares(design.matrix * root[:, None], design.outcome * root)
+    return replace(solution, mu=design.matrix @ solution.beta)
 
 
 def choose_vcov(vcov: Vcov | None, data: pd.DataFrame) -> tuple[Vcov, tuple[str, ...]]:
@@ -229,7 +253,10 @@ def _statistics(design: Design, solution: GlmSolution, *, linear: bool) -> dict[
     if linear:
         statistics["sigma"] = float(np.sqrt(solution.deviance / (n - k)))
         if design.formula.intercept:
-            statistics["r2"] = 1 - solution.deviance / float(np.sum((y - y.mean()) ** 2))
+            middle = np.average(y, weights=design.weights)
+            statistics["r2"] = 1 - solution.deviance / float(
+                np.sum((y - middle) ** 2 if design.weights is None else design.weights * (y - middle) ** 2)
+            )
         return statistics
     return statistics | {"deviance": solution.deviance}
 
@@ -252,6 +279,12 @@ def _conventions(*, linear: bool) -> dict[str, str]:
 def _remarks(design: Design, solution: GlmSolution, family: str, *, linear: bool) -> list[str]:
     """What a reader must know about this model."""
     remarks = []
+    if design.weights is not None:
+        effective = float(design.weights.sum() ** 2 / np.sum(design.weights**2))
+        remarks.append(
+            f"Weighted: the {len(design.weights)} rows weigh as much as {effective:.0f} rows of equal "
+            "weight; the standard errors take the weights as known."
+        )
     if family == "binomial" and linear:
         outside = int(np.sum((solution.mu < 0) | (solution.mu > 1)))
         if outside:

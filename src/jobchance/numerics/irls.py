@@ -1,9 +1,9 @@
 """Maximum likelihood of generalised linear models by Fisher scoring, and least squares.
 
 Letters: X (n, k) of full rank, y (n,), eta = X beta, mu = inverse link of eta, V = variance function,
-W = (d mu / d eta)^2 / V. McCullagh & Nelder (1989), Generalized Linear Models, section 2.5.
-The iterations run on the orthonormal columns Q of X = QR, so that a covariate's unit or a large mean
-costs no precision.
+W = (d mu / d eta)^2 / V, w (n,) = prior weights of the rows (`None`: all 1). McCullagh & Nelder (1989),
+Generalized Linear Models, section 2.5. The iterations run on the orthonormal columns Q of X = QR, so that a
+covariate's unit or a large mean costs no precision.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def least_squares(X: Floats, y: Floats) -> GlmSolution:
     return GlmSolution(beta, X @ beta, scores, inverse, inverse, rss, float(loglik), True, 0)
 
 
-def fisher_scoring(X: Floats, y: Floats, *, family: str, link: Link) -> GlmSolution:
-    """Maximum likelihood for the `binomial` (0/1) or `poisson` family.
+def fisher_scoring(X: Floats, y: Floats, *, family: str, link: Link, w: Floats | None = None) -> GlmSolution:
+    """Maximum likelihood for the `binomial` (0/1) or `poisson` family; with `w` each row counts w times.
 
     Steps are halved while the deviance rises. Without a finite optimum (separation) the iterations end
     with `converged=False` or with fitted means at the edge; `numerics.separation` tells which.
@@ -86,7 +86,7 @@ def fisher_scoring(X: Floats, y: Floats, *, family: str, link: Link) -> GlmSolut
     converged = False
     step = 0
     for step in range(1, MAX_ITERATIONS + 1):
-        score, weight = _derivatives(eta, y, family, link)
+        score, weight = _derivatives(eta, y, family, link, w)
         if not (np.isfinite(weight).all() and np.isfinite(score).all()):
             break
         information = Q.T @ (Q * weight[:, None])
@@ -97,10 +97,10 @@ def fisher_scoring(X: Floats, y: Floats, *, family: str, link: Link) -> GlmSolut
         except linalg.LinAlgError:
             break
         converged = step > 1 and float(change @ working) < 1e-16
-        gamma, eta, deviance = _halved(Q, y, gamma, change, deviance, family, link)
+        gamma, eta, deviance = _halved(Q, y, gamma, change, deviance, family, link, w)
         if converged:
             break
-    return _solution(X, y, Q, R, gamma, family, link, converged=converged, iterations=step)
+    return _solution(X, y, Q, R, gamma, family, link, w, converged=converged, iterations=step)
 
 
 def _orthonormal(X: Floats) -> tuple[Floats, Floats]:
@@ -109,17 +109,24 @@ def _orthonormal(X: Floats) -> tuple[Floats, Floats]:
     return np.asarray(Q, dtype=np.float64), np.asarray(R, dtype=np.float64)
 
 
-def loglikelihood(eta: Floats, y: Floats, family: str, link: Link) -> float:
+def loglikelihood(eta: Floats, y: Floats, family: str, link: Link, w: Floats | None = None) -> float:
     """Log-likelihood of 0/1 (`binomial`) or count (`poisson`) outcomes."""
     if family == "binomial":
         mu, rest = _both_sides(eta, link)
         chosen = np.where(y == 1, mu, rest)
-        return float(np.sum(np.log(np.maximum(chosen, _TINY))))
+        return float(np.sum(_weighted(np.log(np.maximum(chosen, _TINY)), w)))
     mu = link.inverse(eta)
-    return float(np.sum(special.xlogy(y, mu) - mu - special.gammaln(y + 1)))
+    return float(np.sum(_weighted(special.xlogy(y, mu) - mu - special.gammaln(y + 1), w)))
 
 
-def _derivatives(eta: Floats, y: Floats, family: str, link: Link) -> tuple[Floats, Floats]:
+def _weighted(values: Floats, w: Floats | None) -> Floats:
+    """Values times the weights of their rows."""
+    return values if w is None else w * values
+
+
+def _derivatives(
+    eta: Floats, y: Floats, family: str, link: Link, w: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Derivative of the log-likelihood by eta, and the expected weight W."""
     slope = link.derivative(eta)
     if family == "binomial":
@@ -131,7 +138,7 @@ def _derivatives(eta: Floats, y: Floats, family: str, link: Link) -> tuple[Float
         mu = link.inverse(eta)
         variance = np.maximum(mu, _TINY)
         residual = y - mu
-    return residual * slope / variance, slope**2 / variance
+    return _weighted(residual * slope / variance, w), _weighted(slope**2 / variance, w)
 
 
 def _observed_weight(eta: Floats, y: Floats, link: Link) -> Floats | None:
@@ -157,13 +164,20 @@ def _both_sides(eta: Floats, link: Link) -> tuple[Floats, Floats]:
 
 
 def _halved(
-    Q: Floats, y: Floats, gamma: Floats, change: Floats, deviance: float, family: str, link: Link
+    Q: Floats,
+    y: Floats,
+    gamma: Floats,
+    change: Floats,
+    deviance: float,
+    family: str,
+    link: Link,
+    w: Floats | None,
 ) -> tuple[Floats, Floats, float]:
     """The step, halved up to 30 times until -2 log-likelihood does not rise."""
     for _ in range(30):
         eta = Q @ (gamma + change)
         with np.errstate(over="ignore"):
-            now = -2 * loglikelihood(eta, y, family, link)
+            now = -2 * loglikelihood(eta, y, family, link, w)
         if np.isfinite(now) and now <= deviance + 1e-9 * (abs(now) + 1):
             break
         change = change / 2
@@ -178,19 +192,22 @@ def _solution(
     gamma: Floats,
     family: str,
     link: Link,
+    w: Floats | None,
     *,
     converged: bool,
     iterations: int,
 ) -> GlmSolution:
     """Everything at the last coefficients, back on the columns of X."""
     eta = Q @ gamma
-    score, weight = _derivatives(eta, y, family, link)
+    score, weight = _derivatives(eta, y, family, link, w)
     beta = linalg.solve_triangular(R, gamma)
     expected = _inverse(R, Q.T @ (Q * weight[:, None]))
     curved = _observed_weight(eta, y, link)
-    bread = expected if curved is None else _inverse(R, Q.T @ (Q * curved[:, None]))
-    loglik = loglikelihood(eta, y, family, link)
-    best = 0.0 if family == "binomial" else float(np.sum(special.xlogy(y, y) - y - special.gammaln(y + 1)))
+    bread = expected if curved is None else _inverse(R, Q.T @ (Q * _weighted(curved, w)[:, None]))
+    loglik = loglikelihood(eta, y, family, link, w)
+    best = 0.0
+    if family == "poisson":
+        best = float(np.sum(_weighted(special.xlogy(y, y) - y - special.gammaln(y + 1), w)))
     scores = X * score[:, None]
     return GlmSolution(
         beta, link.inverse(eta), scores, bread, expected, 2 * (best - loglik), loglik, converged, iterations
