@@ -46,7 +46,7 @@ def delta_for(found: Stability, *, r_max: float, beta: float) -> float:
 
 
 def betas_for(found: Stability, *, r_max: float, delta: float) -> Floats:
-    """Every coefficient that goes with the relative selection `delta`, nearest to the controlled one first."""
+    """Every coefficient that goes with relative selection `delta`, nearest to the controlled one first."""
     left, right = found.sides(r_max)
     cubic = (delta * left - right)[::-1]
     scale = np.abs(cubic).max()

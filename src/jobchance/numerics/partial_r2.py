@@ -64,7 +64,7 @@ def bias(std_error: float, df: float, r2dz: ArrayLike, r2yz: ArrayLike) -> Float
 
 
 def adjusted_std_error(std_error: float, df: float, r2dz: ArrayLike, r2yz: ArrayLike) -> Floats:
-    """Standard error with Z in the regression, se sqrt((1 - r2yz) / (1 - r2dz) df / (df - 1)) (equation 15)."""
+    """Standard error with Z too: se sqrt((1 - r2yz) / (1 - r2dz) df / (df - 1)) (equation 15)."""
     d, y = np.asarray(r2dz, dtype=float), np.asarray(r2yz, dtype=float)
     return np.asarray(std_error * np.sqrt((1 - y) / (1 - d) * df / (df - 1)))
 
@@ -109,7 +109,7 @@ def residual(y: Floats, X: Floats) -> Floats:
 
 
 def set_partial_r2(y: Floats, others: Floats, chosen: Floats) -> float:
-    """Partial R2 of a set of columns with `y`, given the columns `others`; NaN where nothing is left of `y`."""
+    """Partial R2 of columns with `y`, given the columns `others`; NaN where nothing is left of `y`."""
     before = residual(y, others)
     after = residual(y, np.column_stack([others, chosen]))
     total = float(before @ before)

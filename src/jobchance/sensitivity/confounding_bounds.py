@@ -136,7 +136,7 @@ def _strengths(kd: float | Sequence[float], ky: float | Sequence[float] | None) 
         first = first * len(other)
     if not first or len(first) != len(other) or not all(0 < k < np.inf for k in [*first, *other]):
         raise SpecError(
-            "kd and ky are positive numbers: how many times as strong as the benchmark; with several of both, "
-            f"as many of each (here {len(first)} and {len(other)})."
+            "kd and ky are positive numbers: how many times as strong as the benchmark; with several of "
+            f"both, as many of each (here {len(first)} and {len(other)})."
         )
     return list(zip(first, other, strict=True))

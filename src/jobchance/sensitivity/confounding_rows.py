@@ -110,8 +110,8 @@ def check_linear(fit: Fit, what: str) -> None:
     """Raise a `SpecError` unless the fit is ordinary least squares."""
     if fit.model not in _LINEAR:
         raise SpecError(
-            f"{what} works on least squares: fit_glm with family='gaussian' or link='identity', fit_panel with "
-            f"estimator='pooled' or 'within'. This fit is {fit.model}. A logit has logit_confounding."
+            f"{what} works on least squares: fit_glm with family='gaussian' or link='identity', fit_panel "
+            f"with estimator='pooled' or 'within'. This fit is {fit.model}. A logit has logit_confounding."
         )
 
 

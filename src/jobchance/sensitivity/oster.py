@@ -186,8 +186,8 @@ def oster_delta(
     found = _stability(rows, term, chosen)
     if found.r1 - found.r0 <= 1e-12:
         raise DesignError(
-            "The controls explain nothing of the outcome: selection on the unobserved cannot be compared with "
-            "selection on them."
+            "The controls explain nothing of the outcome: selection on the unobserved cannot be compared "
+            "with selection on them."
         )
     limit, rule = _r_max(r_max, found.r1)
     if not np.isfinite([beta, delta]).all():
