@@ -46,7 +46,8 @@ class Specification:
     random : tuple of str
         Random-effects terms of the mixed estimators, such as `"(1 | caseworker_id)"`.
     vcov : str
-        `"model"`, `"robust"`, or `"cluster:"` and one or more columns joined by `+`.
+        `"model"`, `"robust"`, or `"cluster:"` and one or more columns joined by `+`; `"own"` for a rung of
+        the ladder, which has its own.
     missing : str
         `"complete"`: rows complete in this specification; `"common"`: rows complete in every covariate of the
         multiverse; `"indicator"`: missing covariates filled with the mean and marked by a column.
