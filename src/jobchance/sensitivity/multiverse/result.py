@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import SpecError
 from jobchance.sensitivity.multiverse.agreement import agreement
 from jobchance.sensitivity.multiverse.importance import Importance, importance
 from jobchance.sensitivity.multiverse.result_frame import COLUMNS, content_hash
+from jobchance.sensitivity.multiverse.sample_differences import SampleDifferences, sample_differences
 from jobchance.sensitivity.multiverse.summary import render
 
 if TYPE_CHECKING:
@@ -76,6 +78,17 @@ class Multiverse:
     def agreement(self) -> pd.DataFrame:
         """Shares that agree in sign and significance with the main and the median one, by option."""
         return agreement(self.frame, level=self.spec.level)
+
+    def sample_differences(self, policy: DisclosurePolicy) -> SampleDifferences:
+        """Which specifications rest on nearly the same persons; see `sample_differences.sample_differences`.
+
+        Raises
+        ------
+        SpecError
+            This multiverse holds no rows.
+        """
+        workbench = self.need_workbench("sample_differences")
+        return sample_differences(workbench, self.expansion.specifications, policy=policy)
 
     def summary(self) -> str:
         """The multiverse in words; the same text for the same frame."""

@@ -103,7 +103,8 @@ def varying(frame: pd.DataFrame) -> tuple[str, ...]:
 def known(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with an estimate and a standard error; what failed has neither."""
     numbers = frame[["estimate", "std_error"]].to_numpy()
-    return frame.loc[frame["status"].ne(FAILED) & np.isfinite(numbers).all(axis=1)]
+    found: pd.DataFrame = frame.loc[frame["status"].ne(FAILED) & np.isfinite(numbers).all(axis=1)]
+    return found
 
 
 def is_rung(frame: pd.DataFrame) -> pd.Series[bool]:
