@@ -92,7 +92,7 @@ class RandomisationTest:
             "conf_low": self.conf_low,
             "conf_high": self.conf_high,
             "level": self.level,
-            "arrangements": float(self.n_arrangements),
+            "arrangements": shown_count(self.n_arrangements),
             "drawn": len(self.draws),
             "exact": self.exact,
         }
@@ -101,7 +101,7 @@ class RandomisationTest:
     def summary(self) -> str:
         """The test in words and numbers."""
         kind = "all" if self.exact else f"{len(self.draws)} of"
-        size = f"{self.n_arrangements}" if self.n_arrangements < 10**9 else f"{self.n_arrangements:.1e}"
+        size = shown_count(self.n_arrangements)
         lines = [
             "Randomisation test",
             f"statistic {self.observed:.6g}; {kind} {size} arrangements",
@@ -208,6 +208,11 @@ def randomisation_test(
     )
 
 
+def shown_count(count: int) -> str:
+    """A number of arrangements as text; from a thousand million on its power of ten."""
+    return f"{count}" if count < 10**9 else f"10^{len(str(count)) - 1}"
+
+
 def _rebuilt(values: Mapping[str, object]) -> RandomisationTest:
     return RandomisationTest(**values)  # type: ignore[arg-type]
 
@@ -233,8 +238,9 @@ def _check(statistic: object, assignment: object, draws: object, seed: object, l
         problems.append('draws_or_all is "all" or a whole number of 99 or more')
     if isinstance(assignment, Assignment) and draws == "all" and assignment.n_arrangements > MOST_ENUMERATED:
         size = assignment.n_arrangements
-        shown = f"{size}" if size < 10**12 else f"10^{len(str(size)) - 1}"
-        problems.append(f'"all" would be {shown} arrangements (at most {MOST_ENUMERATED}): draw some instead')
+        problems.append(
+            f'"all" would be {shown_count(size)} arrangements (at most {MOST_ENUMERATED}): draw some instead'
+        )
     if whole and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
         problems.append("seed is a whole number of 0 or more: without one the result could not be had again")
     if not 0 < level < 1:
