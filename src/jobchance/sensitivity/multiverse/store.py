@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import json
 import warnings
@@ -13,6 +14,7 @@ from typing import Self
 
 import pandas as pd
 
+from jobchance.compute.tasks import WORKER_LOST
 from jobchance.disclosure.folders import refuse_export_folder
 from jobchance.errors import SpecError
 from jobchance.sensitivity.multiverse.store_files import disk_errors, is_scratch, write_whole
@@ -23,7 +25,10 @@ from jobchance.sensitivity.multiverse.store_plan import Plan, read_plan, require
 WORK = "work"
 README, LOCK, PLAN, LOG = "README.txt", "lock", "plan.json", "results.jsonl"
 FRAME, MANIFEST = "frame", "manifest.json"
-MACHINE_FAILURES = ("WorkerLost", "MemoryError", "OSError")
+_MACHINE = (MemoryError, OSError)
+_MACHINE_FAILURES = {WORKER_LOST, "_ArrayMemoryError"} | {
+    name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, _MACHINE)
+}
 _BEFORE_PLAN = {README, LOCK}
 _README = """\
 INTERNAL WORK FILES - NOT FOR EXPORT / INTERNE ARBEJDSFILER - IKKE TIL HJEMSENDELSE
@@ -169,7 +174,8 @@ def check_folder(out: Path, *, resume: bool) -> None:
 
 def is_machine_failure(row: Row) -> bool:
     """Whether a row failed for want of memory, a worker or a disk: worth another run."""
-    return row.get("status") == "failed" and str(row.get("reason")).startswith(MACHINE_FAILURES)
+    kind = str(row.get("reason")).partition(":")[0]
+    return row.get("status") == "failed" and kind in _MACHINE_FAILURES
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

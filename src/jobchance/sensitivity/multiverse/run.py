@@ -1,0 +1,170 @@
+"""`run_multiverse`: every specification, anywhere, resumable; one frame whatever happened on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from jobchance.compute.base import Compute
+from jobchance.compute.in_process import choose_compute
+from jobchance.errors import SpecError
+from jobchance.panel.model import AnalysisPanel
+from jobchance.sensitivity.multiverse.expand import Expansion
+from jobchance.sensitivity.multiverse.plan import chunks
+from jobchance.sensitivity.multiverse.progress import Callback, Tracker
+from jobchance.sensitivity.multiverse.read import MultiverseSpec
+from jobchance.sensitivity.multiverse.result import Multiverse
+from jobchance.sensitivity.multiverse.result_frame import build_frame
+from jobchance.sensitivity.multiverse.rows import FAILED, choice_values
+from jobchance.sensitivity.multiverse.run_chunks import evaluate_chunks, pending_chunks
+from jobchance.sensitivity.multiverse.specification import Specification
+from jobchance.sensitivity.multiverse.store import Store, check_folder
+from jobchance.sensitivity.multiverse.store_data import fingerprint_data
+from jobchance.sensitivity.multiverse.store_log import Row
+from jobchance.sensitivity.multiverse.store_plan import Plan, processors, software
+from jobchance.sensitivity.multiverse.workbench import Workbench
+from jobchance.study.model import Study
+
+
+def run_multiverse(
+    spec: MultiverseSpec | str | Path | Mapping[str, object],
+    panel: AnalysisPanel | Study,
+    *,
+    compute: Compute | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: Callback | None = None,
+) -> Multiverse:
+    """Run every specification of a multiverse.
+
+    The same specification and data give the same frame, bit for bit, in this process, in processes of this
+    machine or on a Dask cluster, with any number of workers, in one go or resumed.
+
+    Parameters
+    ----------
+    spec : MultiverseSpec, path or mapping
+        What to vary; a path is that of a TOML file.
+    panel : AnalysisPanel or Study
+        The data; a study where outcome, horizon or at-risk rule vary.
+    compute : Compute, optional
+        `LocalCompute(n)` or `DaskCompute(address)`; `None` is this process. A specification that ends its
+        process (want of memory) ends this one where `None`, and is a failed row elsewhere.
+    out : str or Path, optional
+        New folder for the work files: each specification is on disk as soon as it is finished. They hold
+        exact counts and are not for export. `None` keeps everything in memory.
+    resume : bool
+        Go on with the run in `out`, or begin if there is none. Finished rows are not run again; rows that
+        failed for want of memory, a worker or a disk are.
+    progress : callable, optional
+        Called with a `MultiverseProgress` after each result.
+
+    Returns
+    -------
+    Multiverse
+        One row per specification; those that gave no number say why.
+
+    Raises
+    ------
+    SpecError
+        The specification asks for something that does not exist; `resume` without `out`; the folder is in
+        use, in an export folder, holds something else, or an earlier run without `resume`; or a run of
+        another specification, other data or other software.
+    UserError
+        The disk does not take a row or the Dask cluster is gone. What was finished is safe in `out`.
+    DesignError
+        The data lack what every specification needs.
+
+    Notes
+    -----
+    What a run killed by SIGKILL was working on is run again on resume, everything else is not. A first run
+    that meets a lost worker splits the chunk it had; only the specification at fault fails. Not done:
+    choosing among specifications; see `Multiverse.joint_test` and `Multiverse.importance`.
+
+    Examples
+    --------
+    >>> import jobchance as jc
+    >>> panel = jc.build_panel(jc.simulate_study(seed=1, n_citizens=400))
+    >>> choices = {"exposure": ["belief", "optimism"], "covariates": {"sets": {"none": []}}}
+    >>> found = run_multiverse({"choices": choices | {"estimator": "pooled"}}, panel)
+    >>> list(found.frame["exposure"])
+    ['belief', 'optimism']
+    """
+    target = _check(out, resume=resume)
+    chosen = _as_spec(spec, panel)
+    expansion = chosen.expand()
+    specs = expansion.specifications
+    workbench = Workbench.build(panel, specs, chosen)
+    parts = chunks(specs)
+    where, store, finished = choose_compute(compute), None, {}
+    if target is not None:
+        plan = _plan(chosen.name, expansion, parts, panel)
+        store = Store(target, plan, resume=resume)
+        finished = store.finished
+    try:
+        tracker = Tracker(
+            [one.estimator for one in specs if one.key not in finished],
+            resumed=len(finished),
+            failed=sum(row["status"] == FAILED for row in finished.values()),
+            callback=progress,
+        )
+        pending = pending_chunks(specs, parts, finished)
+        rows = finished | evaluate_chunks(workbench, pending, compute=where, store=store, tracker=tracker)
+        frame = build_frame(
+            [_full(one, rows[one.key], main=i == expansion.main) for i, one in enumerate(specs)]
+        )
+        meta = {"spec": expansion.fingerprint, "data": fingerprint_data(panel), "versions": software()}
+        found = Multiverse(frame, chosen, expansion, meta, workbench)
+        if store is not None:
+            store.finish(frame, {**meta, "name": chosen.name, "hash": found.hash})
+    finally:
+        if store is not None:
+            store.close()
+    return found
+
+
+def _check(out: str | Path | None, *, resume: bool) -> Path | None:
+    """The folder of the run, refused before any work if it cannot be used."""
+    if out is None:
+        if resume:
+            raise SpecError("resume=True goes on with a run in a folder: name it with out.")
+        return None
+    check_folder(Path(out), resume=resume)
+    return Path(out)
+
+
+def _as_spec(
+    spec: MultiverseSpec | str | Path | Mapping[str, object], panel: AnalysisPanel | Study
+) -> MultiverseSpec:
+    """The specification; where it is silent about outcome, horizon and at-risk rule, those of the data."""
+    if isinstance(spec, str | Path):
+        spec = MultiverseSpec.read(spec)
+    elif not isinstance(spec, MultiverseSpec):
+        spec = MultiverseSpec.from_dict(spec)
+    own = panel.meta if isinstance(panel, AnalysisPanel) else asdict(panel.analysis)
+    return spec.on_panel(
+        outcome=str(own["outcome"]),
+        horizon_weeks=int(str(own["horizon_weeks"])),
+        at_risk=str(own["at_risk"]),
+    )
+
+
+def _plan(
+    name: str, expansion: Expansion, parts: Sequence[Sequence[int]], panel: AnalysisPanel | Study
+) -> Plan:
+    """What the run is made of."""
+    return Plan(
+        name=name,
+        spec=expansion.fingerprint,
+        data=fingerprint_data(panel),
+        versions=software(),
+        processors=processors(),
+        keys=tuple(one.key for one in expansion.specifications),
+        chunking=hashlib.sha256(repr([tuple(part) for part in parts]).encode()).hexdigest()[:16],
+    )
+
+
+def _full(spec: Specification, row: Row, *, main: bool) -> Row:
+    """A row of the frame: choices and results."""
+    return {"main": main, **choice_values(spec), **row}
