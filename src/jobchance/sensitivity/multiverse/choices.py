@@ -69,19 +69,22 @@ _UNUSED = {
     "mixed": ("absorb", "vcov"),
     "mixed_logit": ("absorb", "vcov"),
 }
-_OF_A_RUNG = ("exposure", "absorb", "random", "vcov", "missing")
+_OF_A_RUNG = ("exposure", "absorb", "random", "vcov")
+_WITHOUT_COVARIATES = ("covariates", "missing")
 _ADJUSTING = ("adjusted", "hazard", "leniency", "leniency_iv", "shift", "value_added")
 
 
 def unused(estimator: str) -> tuple[str, ...]:
     """Dimensions that an estimator does not use, in the order of `DIMENSIONS`.
 
-    A rung of the ladder has its own exposure, effects, standard errors and rule for missing values; the rungs
-    that compare a citizen or a caseworker with themselves adjust for nothing.
+    A rung of the ladder has its own exposure, effects and standard errors; the raw gradient and the rungs
+    that compare a citizen with themselves adjust for nothing, and so have no missing covariates either.
     """
     if not estimator.startswith(RUNG):
         return _UNUSED[estimator]
-    own = _OF_A_RUNG if estimator.removeprefix(RUNG) in _ADJUSTING else ("covariates", *_OF_A_RUNG)
+    own: tuple[str, ...] = _OF_A_RUNG
+    if estimator.removeprefix(RUNG) not in _ADJUSTING:
+        own += _WITHOUT_COVARIATES
     return tuple(name for name in DIMENSIONS if name in own)
 
 

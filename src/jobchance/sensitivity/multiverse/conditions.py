@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 from jobchance.errors import SpecError
-from jobchance.sensitivity.multiverse.choices import SampleChoice
+from jobchance.sensitivity.multiverse.choices import Choices, SampleChoice
 from jobchance.sensitivity.multiverse.spec_terms import AFTER
 from jobchance.sensitivity.multiverse.spec_text import kind, not_known
 from jobchance.sensitivity.multiverse.spec_values import column, is_list, text_value
@@ -60,7 +60,8 @@ def _value(value: object) -> str | float | bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, Real):
-        if not -_LARGEST <= float(value) <= _LARGEST:  # NaN is not inside either
+        number: Any = value  # compared before it is made floating: a whole number may be too long for that
+        if not -_LARGEST <= number <= _LARGEST:
             raise SpecError("the number to compare with is not finite or too large")
         return float(value) + 0.0  # minus zero becomes zero
     if isinstance(value, str):
@@ -157,11 +158,17 @@ def broken(
 
 
 NEEDS_TWO_WAVES = "the within estimator needs two waves, the window holds one"
+NOTHING_TO_FILL = "without covariates there is nothing to fill in: the same as 'complete'"
 
 
-def own_constraints(waves: Sequence[tuple[int | None, int | None]]) -> tuple[Constraint, ...]:
-    """Combinations that can never be estimated, whatever the data."""
-    single = tuple(window for window in waves if window[0] is not None and window[0] == window[1])
-    if not single:
-        return ()
-    return (Constraint((Test("estimator", ("within",)), Test("waves", single)), reason=NEEDS_TWO_WAVES),)
+def own_constraints(choices: Choices) -> tuple[Constraint, ...]:
+    """Combinations that cannot be estimated, or say the same as another, whatever the data."""
+    made = []
+    single = tuple(window for window in choices.waves if window[0] is not None and window[0] == window[1])
+    if single:
+        within = Test("estimator", ("within",))
+        made.append(Constraint((within, Test("waves", single)), reason=NEEDS_TWO_WAVES))
+    if {"complete", "indicator"} <= set(choices.missing):
+        empty = Test("covariates", (), sets=frozenset([frozenset[str]()]))
+        made.append(Constraint((empty, Test("missing", ("indicator",))), reason=NOTHING_TO_FILL))
+    return tuple(made)

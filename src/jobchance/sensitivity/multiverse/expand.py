@@ -108,8 +108,7 @@ def expand(spec: MultiverseSpec) -> Expansion:
         raise SpecError(f"No specification is left: {reasons}.")
     ordered = tuple(sorted(made, key=_place))
     main = None if spec.main is None else ordered.index(spec.main)
-    frame = pd.DataFrame([(r, n) for r, n in dropped.items() if n], columns=["reason", "n"])
-    return Expansion(ordered, frame, main, _fingerprint(spec, ordered))
+    return Expansion(ordered, _frame(spec, dropped), main, _fingerprint(spec, ordered))
 
 
 def count(spec: MultiverseSpec) -> int:
@@ -123,7 +122,7 @@ def count(spec: MultiverseSpec) -> int:
 
 def _plans(spec: MultiverseSpec, dropped: Counter[str]) -> list[_Plan]:
     """The grid by estimator, with what merges and what constraints leave out counted in `dropped`."""
-    constraints = (*own_constraints(spec.choices.waves), *spec.constraints)
+    constraints = (*own_constraints(spec.choices), *spec.constraints)
     family = Family(spec.choices.covariates)
     others = prod(len(spec.choices.of(d)) for d in DIMENSIONS if d not in ("covariates", "estimator"))
     plans = []
@@ -194,10 +193,19 @@ def _chained(patterns: Iterable[Any]) -> Iterator[Any]:
         yield from pattern.members()
 
 
+def _frame(spec: MultiverseSpec, dropped: Counter[str]) -> pd.DataFrame:
+    """Reasons and counts, largest first; a constraint of the file that stops nothing is shown with 0."""
+    counts = dict.fromkeys((one.reason for one in spec.constraints), 0) | {
+        r: n for r, n in dropped.items() if n
+    }
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+    return pd.DataFrame(rows, columns=["reason", "n"])
+
+
 def _make(spec: MultiverseSpec, plans: list[_Plan], dropped: Counter[str]) -> set[Specification]:
     """The specifications of all plans; those that turn out alike are merged."""
     columns = dict(spec.choices.covariates.columns)
-    constraints = (*own_constraints(spec.choices.waves), *spec.constraints)
+    constraints = (*own_constraints(spec.choices), *spec.constraints)
     made: set[Specification] = set()
     for plan in plans:
         for classes in plan.kept:

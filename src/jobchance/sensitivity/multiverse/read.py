@@ -17,11 +17,12 @@ from jobchance.sensitivity.multiverse.spec_choices import PLACE, known_keys, rea
 from jobchance.sensitivity.multiverse.spec_constraints import Named, read_constraints
 from jobchance.sensitivity.multiverse.spec_main import Main, main_specification, read_main
 from jobchance.sensitivity.multiverse.spec_terms import AFTER
-from jobchance.sensitivity.multiverse.spec_text import Problems, kind, label_fault, name_fault
+from jobchance.sensitivity.multiverse.spec_text import Problems, kind, label_fault, name_fault, shown
 from jobchance.sensitivity.multiverse.spec_values import column, one_of, whole_number
 from jobchance.sensitivity.multiverse.specification import Specification
 
 MAX_BYTES = 100_000
+MAX_LINE = 2_000  # the time to read TOML grows with the square of the parts of a dotted key
 SCALES = ("sd", "unit")
 _KEYS = (
     "name",
@@ -92,12 +93,12 @@ class MultiverseSpec:
         Parameters
         ----------
         path : str or Path
-            A TOML file in UTF-8, at most 100,000 bytes.
+            A TOML file in UTF-8, at most 100,000 bytes in lines of at most 2,000 characters.
 
         Raises
         ------
         SpecError
-            The file is absent, too large, no text or no TOML; or anything that `from_dict` refuses.
+            The file is absent, too large, no UTF-8 text or no TOML; or anything that `from_dict` refuses.
         """
         return cls.from_dict(_toml(Path(path)))
 
@@ -114,8 +115,8 @@ class MultiverseSpec:
         Raises
         ------
         SpecError
-            Everything that is wrong, each with its place (lists are counted from 1), what was seen and what is
-            allowed.
+            Everything that is wrong, each with its place (lists are counted from 1), what was seen and what
+            is allowed.
         """
         if not isinstance(mapping, Mapping):
             raise SpecError(f"A multiverse specification is a mapping, not {kind(mapping)}.")
@@ -193,9 +194,10 @@ def _general(mapping: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
 
 
 def _level(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0.5 <= float(value) < 1:
+    number: Any = value
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.5 <= number < 1:
         raise SpecError("a number from 0.5 to below 1 is needed, such as 0.95")
-    return float(value)
+    return float(number)
 
 
 def _titles(raw: object, problems: Problems) -> dict[str, str]:
@@ -217,7 +219,7 @@ def _toml(path: Path) -> dict[str, Any]:
     """The content of a file, read with bounds."""
     try:
         if not path.is_file():
-            raise SpecError("There is no such multiverse file, or it is a folder.")
+            raise SpecError(f"There is no multiverse file {shown(path.name)}, or it is a folder.")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError):
@@ -225,7 +227,11 @@ def _toml(path: Path) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise SpecError(f"The multiverse file is larger than {MAX_BYTES} bytes; it holds choices, no data.")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        longest = max(map(len, text.splitlines()), default=0)
+        if longest > MAX_LINE:
+            raise SpecError(f"A line of the multiverse file has {longest} characters; at most {MAX_LINE}.")
+        return tomllib.loads(text)
     except UnicodeDecodeError:
         raise SpecError("The multiverse file is not UTF-8 text.") from None
     except tomllib.TOMLDecodeError as error:

@@ -16,6 +16,7 @@ from jobchance.sensitivity.multiverse.conditions import read_condition
 from jobchance.sensitivity.multiverse.spec_terms import covariate_fault, read_term
 from jobchance.sensitivity.multiverse.spec_text import Problems, kind, name_fault, not_known
 from jobchance.sensitivity.multiverse.spec_values import is_list, read_value, whole_number
+from jobchance.sensitivity.multiverse.specification import Condition
 
 MAX_CHOICES = 500
 MAX_CONDITIONS = 20
@@ -117,22 +118,26 @@ def _samples(raw: object, problems: Problems) -> tuple[SampleChoice, ...]:
             continue
         here = f"{place}.{name}"
         conditions = _conditions(rule, here, problems)
-        if (name == "all") != (not conditions) and is_list(rule) and not (rule and not conditions):
+        if conditions is None:
+            continue
+        if (name == "all") == bool(conditions):
             problems.add(here, "the rule 'all', and no other, has no conditions: all = []")
-        elif conditions is not None:
-            once(found, conditions, here, problems)
-            made.append(SampleChoice(name, conditions))
+            continue
+        once(found, repr(conditions), here, problems)
+        made.append(SampleChoice(name, conditions))
     return tuple(sorted(made, key=lambda sample: (sample.name != "all", sample.name)))
 
 
-def _conditions(rule: object, place: str, problems: Problems) -> tuple[Any, ...]:
-    """Conditions of one rule, sorted, each once."""
+def _conditions(rule: object, place: str, problems: Problems) -> tuple[Condition, ...] | None:
+    """Conditions of one rule, sorted; `None` where something is wrong with them."""
     if not isinstance(rule, list | tuple) or len(rule) > MAX_CONDITIONS:
         problems.add(
-            place, f"a list of at most {MAX_CONDITIONS} conditions [column, comparison, value] is needed"
+            place, f"at most {MAX_CONDITIONS} conditions [column, comparison, value] are needed here"
         )
-        return ()
+        return None
+    before = len(problems.lines)
     found: dict[Any, str] = {}
+    made = []
     for number, entry in enumerate(rule, 1):
         here = f"{place}[{number}]"
         try:
@@ -140,8 +145,9 @@ def _conditions(rule: object, place: str, problems: Problems) -> tuple[Any, ...]
         except SpecError as error:
             problems.add(here, str(error))
             continue
-        once(found, (*condition[:2], type(condition[2]).__name__, condition[2]), here, problems)
-    return tuple((column, comparison, value) for column, comparison, _, value in sorted(found, key=repr))
+        once(found, repr(condition), here, problems)
+        made.append(condition)
+    return None if len(problems.lines) > before else tuple(sorted(made, key=repr))
 
 
 def _covariates(raw: object, exposures: Collection[str], problems: Problems) -> CovariateChoices:

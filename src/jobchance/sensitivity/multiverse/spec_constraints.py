@@ -14,7 +14,7 @@ from jobchance.sensitivity.multiverse.choices import (
     waves_text,
 )
 from jobchance.sensitivity.multiverse.conditions import WITH, WITHOUT, Constraint, Test
-from jobchance.sensitivity.multiverse.spec_choices import MAX_CHOICES, entries, known_keys, read_at
+from jobchance.sensitivity.multiverse.spec_choices import MAX_CHOICES, entries, known_keys, once, read_at
 from jobchance.sensitivity.multiverse.spec_covariates import Family
 from jobchance.sensitivity.multiverse.spec_terms import read_term
 from jobchance.sensitivity.multiverse.spec_text import Problems, kind, label_fault, not_known
@@ -90,24 +90,26 @@ def text_of(dimension: str, value: Any) -> str:
 
 def read_constraints(raw: Mapping[str, Any], named: Named, problems: Problems) -> tuple[Constraint, ...]:
     """All constraints of a file, in an order that does not depend on that of writing."""
-    made: list[Constraint] = []
+    found: dict[Constraint, str] = {}
     for sort in _KINDS:
         tables = raw.get(sort, [])
         if not isinstance(tables, list | tuple) or len(tables) > MAX_CONSTRAINTS:
-            problems.add(sort, f"at most {MAX_CONSTRAINTS} tables [[{sort}]] are needed, not {kind(tables)}")
+            problems.add(sort, f"[[{sort}]] in double brackets is needed, at most {MAX_CONSTRAINTS} times")
             continue
         for number, table in enumerate(tables, 1):
             place = f"{sort}[{number}]"
             if not isinstance(table, Mapping):
                 problems.add(place, f"a table is needed, not {kind(table)}")
                 continue
-            made.append(_constraint(sort, table, place, named, problems))
-    return tuple(sorted(dict.fromkeys(made), key=repr))
+            constraint = _constraint(sort, table, place, named, problems)
+            if constraint is not None:
+                once(found, constraint, place, problems)
+    return tuple(sorted(found, key=_order))
 
 
 def _constraint(
     sort: str, table: Mapping[Any, Any], place: str, named: Named, problems: Problems
-) -> Constraint:
+) -> Constraint | None:
     """One `[[exclude]]` or `[[require]]`."""
     if sort == "exclude":
         known_keys(table, (*_TESTABLE, "reason"), place, problems)
@@ -118,6 +120,8 @@ def _constraint(
         when, then = (_part(table, part, place, named, problems) for part in ("when", "then"))
     if "reason" in table and (fault := label_fault(table["reason"])):
         problems.add(f"{place}.reason", fault)
+    if not when or (sort == "require" and not then):
+        return None
     reason = table.get("reason")
     return Constraint(when, then, reason=str(reason) if reason else _in_words(when, then))
 
@@ -149,8 +153,13 @@ def _tests(raw: Mapping[Any, Any], place: str, named: Named, problems: Problems)
         sets = frozenset(named.sets[v] for v in kept) if name == "covariates" else frozenset()
         tests.append(Test(name, tuple(sorted(set(kept), key=repr)), sets))
     if not tests:
-        problems.add(place, f"names no choice; at least one of {', '.join(_TESTABLE)}")
+        problems.add(place, "names no choice, such as estimator = 'within'")
     return tuple(tests)
+
+
+def _order(constraint: Constraint) -> str:
+    """Sort key; a set of sets has no order of its own."""
+    return repr([(test.dimension, test.values) for test in constraint.tests] + [constraint.reason])
 
 
 def _in_words(when: tuple[Test, ...], then: tuple[Test, ...]) -> str:
@@ -160,4 +169,5 @@ def _in_words(when: tuple[Test, ...], then: tuple[Test, ...]) -> str:
 
 
 def _test_text(test: Test) -> str:
-    return f"{test.dimension} = {' or '.join(text_of(test.dimension, value) for value in test.values)}"
+    joint = " and " if test.dimension in (WITH, WITHOUT) else " or "
+    return f"{test.dimension} = {joint.join(text_of(test.dimension, value) for value in test.values)}"

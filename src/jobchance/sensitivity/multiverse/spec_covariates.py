@@ -137,6 +137,7 @@ class Family:
         always, each = frozenset(self.choices.always), self.choices.each
         sets = [always.union(terms) for _, terms in self.choices.sets]
         if each:
-            sets += [always, *(always | {term} for term in each)]
-            sets += [always.union(each) - {term} for term in each] + [always.union(each)]
+            made = [always, *(always | {term} for term in each)]
+            made += [always.union(each) - {term} for term in each] + [always.union(each)]
+            sets += dict.fromkeys(made)
         return sets or ([] if self.choices.subsets else [always])

@@ -42,7 +42,7 @@ def read_main(
         return None
     combination = _combination(named.choices, stated)
     stopped = broken(
-        (*own_constraints(named.choices.waves), *constraints), combination, unused(combination["estimator"])
+        (*own_constraints(named.choices), *constraints), combination, unused(combination["estimator"])
     )
     if stopped is not None:
         problems.add(PLACE, f"the main specification is left out by a constraint ({stopped.reason})")

@@ -61,7 +61,7 @@ def read_random(text: object) -> tuple[tuple[str, ...], tuple[str, ...], tuple[s
     written = _checked(text)
     if "|" not in written:
         raise FormulaError(f"{shown(text)} is no random-effects term; write (1 | caseworker_id)")
-    formula = _formula(f"1 + {written}")
+    formula = _formula(written)
     if formula.terms or formula.offsets or not formula.intercept:
         raise FormulaError(f"{shown(text)} holds more than random-effects terms such as (1 | caseworker_id)")
     effects = _columns(term for random in formula.random for term in random.terms)

@@ -22,7 +22,7 @@ LONGEST_WEEKS = 5200
 MAX_WAVE = 1000
 MAX_FACTORS = 6
 _WAVES = re.compile("([0-9]{0,4})(-?)([0-9]{0,4})")
-_VCOV = ("model", "robust", "cluster:")
+_VCOV = ("model", "robust", "cluster:<column>")
 
 
 def read_value(dimension: str, value: object) -> Any:
@@ -97,7 +97,7 @@ def _waves(value: object) -> tuple[int | None, int | None]:
     if isinstance(value, Integral) and not isinstance(value, bool):
         one = whole_number(value, 0, MAX_WAVE)
         return one, one
-    if value == "all":
+    if isinstance(value, str) and value == "all":
         return None, None
     match = _WAVES.fullmatch(value.replace(" ", "")) if isinstance(value, str) and len(value) < 20 else None
     if match is None or not (match[1] or match[3]):
@@ -112,7 +112,7 @@ def _waves(value: object) -> tuple[int | None, int | None]:
 
 
 def _absorb(value: object) -> tuple[str, ...]:
-    if value == "none":
+    if isinstance(value, str) and value == "none":
         return ()
     factors: Any = value if isinstance(value, list | tuple) else [value]
     if not 0 < len(factors) <= MAX_FACTORS:
@@ -133,10 +133,10 @@ def _random(value: object) -> tuple[str, ...]:
 
 
 def _vcov(value: object) -> str:
-    if not isinstance(value, str) or value in ("cluster", "cluster:") or value.split(":")[0] != "cluster":
-        if value in ("model", "robust"):
-            return str(value)
-        raise SpecError(not_known(value, _VCOV) + " A cluster names its columns: 'cluster:caseworker_id'.")
+    if isinstance(value, str) and value in ("model", "robust"):
+        return str(value)
+    if not isinstance(value, str) or not value.startswith("cluster:"):
+        raise SpecError(not_known(value, _VCOV) + " For example 'cluster:caseworker_id'.")
     names = [part.strip(" ") for part in value.removeprefix("cluster:").split("+")]
     if len(names) > MAX_FACTORS:
         raise SpecError(f"at most {MAX_FACTORS} columns of clusters")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 from jobchance.errors import SpecError
 
@@ -67,10 +68,11 @@ class Specification:
     vcov: str = "cluster:caseworker_id"
     missing: str = "complete"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Sixteen hexadecimal digits from everything above; independent of order of writing and machine."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
