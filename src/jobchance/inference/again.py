@@ -1,0 +1,92 @@
+"""`fit_again`: the same model on other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pandas as pd
+
+from jobchance.errors import SpecError
+from jobchance.models.glm import fit_glm
+from jobchance.models.mixed import fit_mixed
+from jobchance.models.panel import fit_panel
+from jobchance.results.fit import Fit
+from jobchance.results.vcov import Cluster, Robust, Vcov
+
+Refit: TypeAlias = Callable[[pd.DataFrame], Fit]
+
+_WITH_TIME = ("first_difference",)
+
+
+def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
+    """The model of a fit, with its kind of standard error, on these rows.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of `fit_glm`, `fit_panel` (not first differences, whose periods a fit does not remember) or
+        `fit_mixed`.
+    data : DataFrame
+        With the columns of the data that the fit was made on.
+
+    Raises
+    ------
+    SpecError
+        A fit of another function; `refit=` then says how.
+    """
+    spec = dict(fit.spec)
+    if spec.get("estimator") in _WITH_TIME or not _is_known(spec):
+        raise SpecError(
+            f"The model {fit.model!r} cannot be fitted again from its record alone: give "
+            "refit=, a function of the data that fits it."
+        )
+    formula, vcov = str(spec["formula"]), vcov_of(fit)
+    if "estimator" in spec:
+        entity = str(spec["entity"])
+        absorb = [name for name in spec.get("absorbed", ()) if name != entity]
+        return fit_panel(
+            formula,
+            data,
+            estimator=str(spec["estimator"]),
+            entity=entity,
+            time=None,
+            absorb=absorb,
+            vcov=vcov,
+        )
+    if "n_quad" in spec:
+        made = fit_mixed(
+            formula,
+            data,
+            family=str(spec["family"]),
+            link=None if spec["family"] == "gaussian" else str(spec["link"]),
+            method=str(spec["method"]),
+            n_quad=int(spec["n_quad"]),
+            weights=spec["weights"],
+            offset=spec["offset"],
+            thresholds=spec.get("thresholds", "free"),
+        )
+        return made if fit.inference.kind == "model" else made.with_vcov(vcov)
+    return fit_glm(
+        formula,
+        data,
+        family=str(spec["family"]),
+        link=str(spec["link"]),
+        vcov=vcov,
+        weights=spec.get("weights"),
+    )
+
+
+def vcov_of(fit: Fit) -> Vcov:
+    """The kind of standard error that a fit has."""
+    inference = fit.inference
+    if inference.clusters:
+        return Cluster(*inference.clusters)
+    return Robust(inference.kind) if inference.kind in ("HC0", "HC1") else "model"
+
+
+def _is_known(spec: dict[str, object]) -> bool:
+    """Whether the record is that of one of the three functions."""
+    if "estimator" in spec:
+        return {"formula", "entity"} <= set(spec)
+    return {"formula", "family", "link"} <= set(spec) and "hazard" not in spec
