@@ -100,10 +100,11 @@ def most_influential_set(
 
     The first-order influence of a unit on the coefficient is :math:`\psi_u = [A \sum_{i \in u} s_i]_{term}`,
     A the bread and s the scores: without a set S the estimate is about
-    :math:`\hat\beta - \sum_{u \in S} \psi_u` (Broderick, Giordano & Meager). The units that hold the estimate up most are left out, a part of the
-    number predicted at a time; after each part the model is fitted again and influence computed anew, since
-    it changes as units go. The set returned *does* change the conclusion, and one fewer in its order does
-    not. It need not be the smallest that exists: finding that one is a search over all sets.
+    :math:`\hat\beta - \sum_{u \in S} \psi_u` (Broderick, Giordano & Meager). The units that hold the estimate
+    up most are left out, a part of the number predicted at a time; after each part the model is fitted again
+    and influence computed anew, since it changes as units go. The set returned *does* change the conclusion,
+    and one fewer in its order does not. It need not be the smallest that exists: finding that one is a search
+    over all sets.
 
     Parameters
     ----------
