@@ -13,8 +13,9 @@ from jobchance.errors import SpecError
 from jobchance.sensitivity.multiverse.choices import DIMENSIONS, OF_THE_PANEL, Choices
 from jobchance.sensitivity.multiverse.conditions import Constraint
 from jobchance.sensitivity.multiverse.expand import HARD_CAP, MAX_SPECIFICATIONS, Expansion, count, expand
-from jobchance.sensitivity.multiverse.spec_choices import PLACE, known_keys, read_at, read_choices
+from jobchance.sensitivity.multiverse.spec_choices import PLACE, read_choices
 from jobchance.sensitivity.multiverse.spec_constraints import Named, read_constraints
+from jobchance.sensitivity.multiverse.spec_entries import known_keys, read_at
 from jobchance.sensitivity.multiverse.spec_main import Main, main_specification, read_main
 from jobchance.sensitivity.multiverse.spec_terms import AFTER
 from jobchance.sensitivity.multiverse.spec_text import Problems, kind, label_fault, name_fault, shown

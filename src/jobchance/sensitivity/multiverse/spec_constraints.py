@@ -14,8 +14,8 @@ from jobchance.sensitivity.multiverse.choices import (
     waves_text,
 )
 from jobchance.sensitivity.multiverse.conditions import WITH, WITHOUT, Constraint, Test
-from jobchance.sensitivity.multiverse.spec_choices import MAX_CHOICES, entries, known_keys, once, read_at
 from jobchance.sensitivity.multiverse.spec_covariates import Family
+from jobchance.sensitivity.multiverse.spec_entries import MAX_CHOICES, entries, known_keys, once, read_at
 from jobchance.sensitivity.multiverse.spec_terms import read_term
 from jobchance.sensitivity.multiverse.spec_text import Problems, kind, label_fault, not_known
 

@@ -100,11 +100,13 @@ class Family:
         ]
         patterns = [(pattern, next(pattern.members())) for pattern in single]
         free = tuple(term for term in pool if term not in tested)
+        gone: dict[frozenset[str], set[frozenset[str]]] = {}
+        for terms in alone:
+            if self._is_subset(terms):
+                gone.setdefault(terms.intersection(tested), set()).add(terms)
         for marks in product((False, True), repeat=len(tested)) if pool else ():
             present = frozenset(term for term, mark in zip(tested, marks, strict=True) if mark)
-            absent = frozenset(tested) - present
-            gone = (s for s in alone if self._is_subset(s) and present <= s and not absent & (s - always))
-            pattern = Pattern(always, present, free, self._sizes, frozenset(gone))
+            pattern = Pattern(always, present, free, self._sizes, frozenset(gone.get(present, ())))
             if pattern.n > 0:
                 patterns.append((pattern, next(pattern.members())))
         made: dict[frozenset[Test], list[Pattern]] = {}

@@ -12,9 +12,10 @@ from jobchance.sensitivity.multiverse.choices import (
     unused,
 )
 from jobchance.sensitivity.multiverse.conditions import Constraint, broken, own_constraints
-from jobchance.sensitivity.multiverse.spec_choices import TermReader, known_keys
 from jobchance.sensitivity.multiverse.spec_constraints import Named
 from jobchance.sensitivity.multiverse.spec_covariates import Family
+from jobchance.sensitivity.multiverse.spec_entries import known_keys
+from jobchance.sensitivity.multiverse.spec_sets import TermReader
 from jobchance.sensitivity.multiverse.spec_text import Problems, kind
 from jobchance.sensitivity.multiverse.spec_values import is_list
 from jobchance.sensitivity.multiverse.specification import Specification
