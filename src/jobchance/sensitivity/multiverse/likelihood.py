@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from jobchance.design.columns import numeric_values
+from jobchance.effects.averages import ask, average, predict_rows, rows_of
 from jobchance.effects.comparisons import comparisons
 from jobchance.errors import SpecError
 from jobchance.models.glm import fit_glm
@@ -65,25 +67,17 @@ def answer_of(spec: Specification, fit: Fit, *, step: float, unit: str) -> Answe
 
 
 def delta(spec: Specification, fit: Fit, *, step: float) -> Floats:
-    """Derivative (k,) of the reported number by the fit's coefficients; the rows averaged over are given.
+    """Derivative (k,) of the reported number by the fit's coefficients; rows and variances taken as known.
 
-    Random effects stand at zero: their variances are taken as known.
+    Raises
+    ------
+    EstimationError, SpecError
+        As in `answer_of`.
     """
     place = list(fit.terms).index(term_of(spec, fit))
     if spec.estimator == "mixed":
         return np.asarray(100 * step * np.eye(len(fit.terms))[place])
-    rows = fit.need_rows("The influence of clusters")
-    frame = rows.frame.iloc[rows.used]
-    layout = fit.predictor
-    assert layout is not None, "fits of this package hold their design"
-    X = layout.matrix(frame)
-    column = frame[spec.exposure].to_numpy(dtype=float) + step
-    moved = layout.matrix(frame.assign(**{spec.exposure: column}))
-    slopes = [_density(matrix @ fit.estimates)[:, None] * matrix for matrix in (moved, X)]
-    return np.asarray(100 * (slopes[0] - slopes[1]).mean(axis=0))
-
-
-def _density(eta: Floats) -> Floats:
-    """Derivative of the logistic function."""
-    share = 1 / (1 + np.exp(-eta))
-    return np.asarray(share * (1 - share))
+    question, frame = ask(fit, "integrated"), rows_of(fit, None)
+    moved = frame.assign(**{spec.exposure: numeric_values(frame, spec.exposure) + step})
+    high, low = (average(question, predict_rows(question, data)).gradient[0] for data in (moved, frame))
+    return np.asarray(100 * (high - low)[question.n_theta :])

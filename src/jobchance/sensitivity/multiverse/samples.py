@@ -82,6 +82,7 @@ class SamplePanel:
     panel: AnalysisPanel
     common: tuple[str, ...] = ()
     _missing: dict[str, Mask] = field(default_factory=dict, init=False)
+    _gaps: dict[str, bool] = field(default_factory=dict, init=False)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -109,6 +110,12 @@ class SamplePanel:
             self._missing[column] = self.frame[column].isna().to_numpy(dtype=bool)
         return self._missing[column]
 
+    def has_gaps(self, column: str) -> bool:
+        """Whether a column is missing anywhere."""
+        if column not in self._gaps:
+            self._gaps[column] = bool(self.missing(column).any())
+        return self._gaps[column]
+
     def question(self, spec: Specification) -> RowQuestion:
         """What decides the rows of a specification."""
         covariates = self.common if spec.missing == "common" else columns_of(spec.covariates)
@@ -121,7 +128,7 @@ class SamplePanel:
         return RowQuestion(
             spec.conditions,
             spec.waves,
-            tuple(sorted(column for column in known if self.missing(column).any())),
+            tuple(sorted(column for column in known if self.has_gaps(column))),
             absorbed_factors(spec),
         )
 
@@ -192,13 +199,19 @@ def needed_columns(spec: Specification) -> tuple[str, ...]:
 
 def columns_of(terms: Sequence[str]) -> tuple[str, ...]:
     """Columns that terms of a formula read, each once."""
-    return tuple(dict.fromkeys(column for term in terms for column in one_term(term).columns[1:]))
+    return tuple(dict.fromkeys(column for term in terms for column in _term_columns(term)))
 
 
 @lru_cache(maxsize=4096)
 def one_term(term: str) -> Formula:
     """The formula with this term alone."""
     return parse_formula(f"outcome ~ {term}")
+
+
+@lru_cache(maxsize=4096)
+def _term_columns(term: str) -> tuple[str, ...]:
+    """Columns of one term."""
+    return tuple(one_term(term).columns[1:])
 
 
 def codes_of(column: pd.Series) -> Codes:
@@ -208,7 +221,7 @@ def codes_of(column: pd.Series) -> Codes:
 
 def _random_columns(random: Sequence[str]) -> tuple[str, ...]:
     """Columns of random-effects terms."""
-    return tuple(column for term in random for column in one_term(f"1 + {term}").columns[1:])
+    return columns_of([f"1 + {term}" for term in random])
 
 
 def _hashed(columns: pd.DataFrame) -> NDArray[np.uint64]:

@@ -11,27 +11,41 @@ import pandas as pd
 
 from jobchance.compute.tasks import describe_failure
 from jobchance.compute.threads import one_thread
-from jobchance.design.columns import is_categorical, numeric_values
-from jobchance.errors import DesignError, JobchanceError, SpecError
+from jobchance.errors import JobchanceError, SpecError
 from jobchance.options import check_option
-from jobchance.panel.build import COLUMNS, build_panel
 from jobchance.panel.model import AnalysisPanel
-from jobchance.sensitivity.multiverse import rungs
+from jobchance.sensitivity.multiverse import linear, rungs
 from jobchance.sensitivity.multiverse.filled import Prepared, prepare
+from jobchance.sensitivity.multiverse.influence_vectors import Influence, fitted_influence, shared_influence
 from jobchance.sensitivity.multiverse.likelihood import answer_of, fit_likelihood
 from jobchance.sensitivity.multiverse.linear_cache import Cache
 from jobchance.sensitivity.multiverse.linear_fit import coefficient, fit_linear
+from jobchance.sensitivity.multiverse.linear_ground import Ground, Held, build_ground
+from jobchance.sensitivity.multiverse.linear_shares import plan_shares, share_of
 from jobchance.sensitivity.multiverse.rows import Answer, Counts, answered_row, failed_row
-from jobchance.sensitivity.multiverse.samples import Drawn, SamplePanel, columns_of, needed_columns
+from jobchance.sensitivity.multiverse.samples import (
+    Codes,
+    Drawn,
+    SamplePanel,
+    codes_of,
+    columns_of,
+)
 from jobchance.sensitivity.multiverse.specification import LIKELIHOOD, LINEAR, Specification
+from jobchance.sensitivity.multiverse.workbench_panels import (
+    Key,
+    deviation,
+    named,
+    panel_key,
+    panels_for,
+    require_columns,
+)
 from jobchance.study.model import Study
-
-Key = tuple[str, int, str]
-"""Outcome rule, horizon in weeks, at-risk rule: what makes a panel."""
 
 SCALES = ("sd", "unit")
 SAMPLE_BYTES = 64_000_000
-"""Most memory for positions of rows; each part of the shared work has its own limit."""
+"""Most memory for positions of rows."""
+GROUND_BYTES = 256_000_000
+"""Most memory for what linear specifications share."""
 
 
 class Scaling(Protocol):
@@ -66,8 +80,9 @@ class Workbench:
     common_covariates : sequence of str
         Terms of all covariates: the rule `"common"` asks for rows complete in them, and the shared work
         covers their columns.
-    exposures : sequence of str
-        Columns that are exposures.
+    specifications : iterable of Specification
+        All of the multiverse: those that share rows and absorbed factors share their work. Which they are
+        decides the last digits (below 1e-9 of an estimate), so it is the whole list, not what is left of it.
     """
 
     def __init__(
@@ -77,12 +92,13 @@ class Workbench:
         scale: str,
         level: float,
         common_covariates: Sequence[str],
-        exposures: Sequence[str] = (),
+        specifications: Iterable[Specification] = (),
     ) -> None:
         self.scale, self.level = check_option("scale", scale, SCALES), float(level)
-        self.terms, self.exposures = tuple(common_covariates), tuple(exposures)
-        common = columns_of(self.terms)
+        self._terms = tuple(common_covariates)
+        common = columns_of(self._terms)
         self._panels = {key: SamplePanel(panel, common) for key, panel in panels.items()}
+        self._shares = plan_shares(self._panels, specifications)
         self._forget()
 
     @classmethod
@@ -106,20 +122,12 @@ class Workbench:
             Specifications name columns that there are not (all are listed), or a panel that is not at hand.
         """
         asked = tuple(specifications)
-        keys = list(dict.fromkeys(panel_key(one) for one in asked))
-        columns = list(dict.fromkeys(column for one in asked for column in needed_columns(one)))
-        panels = (
-            {key: _built(source, key, columns) for key in keys}
-            if isinstance(source, Study)
-            else _given(source, keys)
-        )
-        _require_columns(panels.values(), columns)
         return cls(
-            panels,
+            panels_for(source, asked),
             scale=spec.scale,
             level=spec.level,
             common_covariates=sorted({term for one in asked for term in one.covariates}),
-            exposures=sorted({one.exposure for one in asked if one.rung is None}),
+            specifications=asked,
         )
 
     @property
@@ -136,6 +144,39 @@ class Workbench:
         with one_thread, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return [self._row(spec) for spec in specifications]
+
+    def influence(self, specifications: Sequence[Specification], cluster: str) -> list[Influence | None]:
+        """What every cluster adds to each estimate, in the order of the specifications.
+
+        Parameters
+        ----------
+        specifications : sequence of Specification
+            Of this workbench.
+        cluster : str
+            Column of the clusters. Their places in the vectors are common to all specifications and panels
+            (`n_clusters` of them); rows without a cluster are one cluster of their own, the last.
+
+        Returns
+        -------
+        list of Influence or None
+            `None` for rungs of the ladder, which are several regressions, and for what has no estimate.
+
+        Raises
+        ------
+        SpecError
+            A panel has no such column.
+        """
+        codes = self._codes(cluster)
+        with one_thread, warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return [
+                self._influence(spec, codes[panel_key(spec)], self.n_clusters(cluster))
+                for spec in specifications
+            ]
+
+    def n_clusters(self, cluster: str) -> int:
+        """Number of clusters over all panels: the length of the vectors of `influence`."""
+        return 1 + max(int(codes.max()) for codes in self._codes(cluster).values())
 
     def sample(self, spec: Specification) -> Drawn:
         """Positions of the rows behind a specification in its panel's frame, their counts and their hash.
@@ -154,6 +195,21 @@ class Workbench:
         frame = self._bench(spec).frame.take(self.sample(spec).positions)
         return prepare(frame, spec.covariates, fill=spec.missing == "indicator")
 
+    def ground(self, spec: Specification) -> Ground | None:
+        """The work that a linear specification shares; `None` where it shares none, or its rows forbid it."""
+        key = share_of(spec, self._bench(spec))
+        terms = self._shares.get(key)
+        if terms is None:
+            return None
+        panel, question, fill = key
+
+        def make() -> Held:
+            positions = self.sample(spec).positions
+            frame = self._panels[panel].frame
+            return Held(build_ground(frame, positions, terms, question.factors, fill=fill))
+
+        return self._grounds.get(key, make).ground
+
     def step(self, spec: Specification) -> float:
         """The step of the exposure that estimates are for: its standard deviation, or one.
 
@@ -165,7 +221,7 @@ class Workbench:
         key = (panel_key(spec), spec.exposure)
         if key not in self._steps:
             self._steps[key] = (
-                1.0 if self.scale == "unit" else _deviation(self._bench(spec).frame, spec.exposure)
+                1.0 if self.scale == "unit" else deviation(self._bench(spec).frame, spec.exposure)
             )
         return self._steps[key]
 
@@ -190,9 +246,44 @@ class Workbench:
         """The number of a specification with one equation."""
         step, unit = self.step(spec), self.unit(spec)
         if spec.estimator in LINEAR:
-            return coefficient(spec, fit_linear(spec, self.prepared(spec)), step=step, unit=unit)
+            ground = self.ground(spec)
+            shared = None if ground is None else linear.answer(spec, ground, step=step, unit=unit)
+            return shared or coefficient(spec, fit_linear(spec, self.prepared(spec)), step=step, unit=unit)
         check_option("estimator", spec.estimator, (*LINEAR, *LIKELIHOOD))
         return answer_of(spec, fit_likelihood(spec, self.prepared(spec)), step=step, unit=unit)
+
+    def _influence(self, spec: Specification, codes: Codes, n_clusters: int) -> Influence | None:
+        """Influence of clusters on one specification."""
+        try:
+            if spec.rung is not None:
+                return None
+            drawn, step = self.sample(spec), self.step(spec)
+            mine = codes[drawn.positions]
+            if spec.estimator in LINEAR:
+                ground = self.ground(spec)
+                shared = None if ground is None else linear.solve(spec, ground)
+                if shared is not None:
+                    return shared_influence(spec, shared, mine, n_clusters, step=step)
+                fit = fit_linear(spec, self.prepared(spec))
+                answer = coefficient(spec, fit, step=step, unit="")
+            else:
+                fit = fit_likelihood(spec, self.prepared(spec))
+                answer = answer_of(spec, fit, step=step, unit="")
+            used = fit.need_rows("The influence of clusters").used
+            return fitted_influence(spec, fit, mine[used], n_clusters, estimate=answer.estimate, step=step)
+        except Exception:  # its row says why
+            return None
+
+    def _codes(self, cluster: str) -> dict[Key, Codes]:
+        """Cluster of every row of every panel, numbered alike in all of them."""
+        if cluster not in self._levels:
+            require_columns(self.panels.values(), [cluster])
+            columns = [bench.frame[cluster].astype(object) for bench in self._panels.values()]
+            joined = codes_of(pd.concat(columns, ignore_index=True))
+            joined = np.where(joined < 0, joined.max() + 1, joined)
+            ends = np.cumsum([len(column) for column in columns])[:-1]
+            self._levels[cluster] = dict(zip(self._panels, np.split(joined, ends), strict=True))
+        return self._levels[cluster]
 
     def _rung(self, spec: Specification) -> dict[str, Any]:
         """The row of a rung of the ladder."""
@@ -215,82 +306,31 @@ class Workbench:
         """The panel of a specification."""
         bench = self._panels.get(panel_key(spec))
         if bench is None:
-            raise SpecError(f"No panel is at hand for {_named(panel_key(spec))}.")
+            raise SpecError(f"No panel is at hand for {named(panel_key(spec))}.")
         return bench
 
     def _forget(self) -> None:
         """Start with nothing computed."""
         self._drawn: Cache[Drawn] = Cache(SAMPLE_BYTES)
+        self._grounds: Cache[Held] = Cache(GROUND_BYTES)
+        self._levels: dict[str, dict[Key, Codes]] = {}
         self._steps: dict[tuple[Key, str], float] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("scale", "level", "terms", "exposures")
         # read-only mappings cannot travel, their makings can
         panels = {key: (panel.frame, panel.flow, dict(panel.meta)) for key, panel in self.panels.items()}
+        kept = ("scale", "level", "_terms", "_shares")
         return {name: getattr(self, name) for name in kept} | {"panels": panels}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
+        panels = {key: AnalysisPanel(*parts) for key, parts in state["panels"].items()}
         self.__init__(  # type: ignore[misc]
-            {key: AnalysisPanel(*parts) for key, parts in state["panels"].items()},
-            scale=state["scale"],
-            level=state["level"],
-            common_covariates=state["terms"],
-            exposures=state["exposures"],
+            panels, scale=state["scale"], level=state["level"], common_covariates=state["_terms"]
         )
+        self._shares = state["_shares"]
 
     def __repr__(self) -> str:
         return f"Workbench({len(self._panels)} panels, scale={self.scale!r}, level={self.level})"
-
-
-def panel_key(spec: Specification) -> Key:
-    """What makes the panel of a specification."""
-    return spec.outcome, spec.horizon_weeks, spec.at_risk
-
-
-def _built(study: Study, key: Key, columns: Iterable[str]) -> AnalysisPanel:
-    """One panel of a study, with the columns of the citizen table that are asked for."""
-    outcome, horizon, at_risk = key
-    covariates = [column for column in columns if column not in COLUMNS]
-    return build_panel(study, outcome=outcome, horizon_weeks=horizon, at_risk=at_risk, covariates=covariates)
-
-
-def _given(panel: AnalysisPanel, keys: Sequence[Key]) -> dict[Key, AnalysisPanel]:
-    """The one panel, which must be that of all specifications."""
-    meta = panel.meta
-    own = (str(meta.get("outcome")), int(str(meta.get("horizon_weeks", 0))), str(meta.get("at_risk")))
-    others = [_named(key) for key in keys if key != own]
-    if others:
-        raise SpecError(
-            f"The panel is that of {_named(own)}, but specifications ask for {'; '.join(others[:3])}"
-            f"{' and others' if len(others) > 3 else ''}. Give the Study, from which each panel is built."
-        )
-    return {own: panel}
-
-
-def _named(key: Key) -> str:
-    """A panel in words."""
-    return f"outcome {key[0]!r}, {key[1]} weeks, at risk {key[2]!r}"
-
-
-def _require_columns(panels: Iterable[AnalysisPanel], columns: Iterable[str]) -> None:
-    """Every column asked for is in every panel."""
-    wanted = tuple(columns)
-    absent = dict.fromkeys(c for panel in panels for c in wanted if c not in panel.frame.columns)
-    if absent:
-        raise SpecError(
-            f"The panel has no column {', '.join(absent)}: name covariates in build_panel, or give the Study."
-        )
-
-
-def _deviation(frame: pd.DataFrame, exposure: str) -> float:
-    """Standard deviation of the exposure over rows with a known outcome."""
-    rows = frame.loc[frame["outcome"].notna() & frame[exposure].notna(), [exposure]]
-    if not len(rows) or is_categorical(rows, exposure):
-        raise DesignError(f"The exposure {exposure} is no number, so it has no standard deviation.")
-    deviation = float(np.std(numeric_values(rows, exposure), ddof=1)) if len(rows) > 1 else 0.0
-    if not deviation > 0:
-        raise DesignError(f"The exposure {exposure} does not vary in the panel.")
-    return deviation
 
 
 def _reason(error: Exception) -> str:
