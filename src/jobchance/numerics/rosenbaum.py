@@ -23,7 +23,7 @@ _LARGEST_GAMMA = 1e4
 
 @dataclass(frozen=True)
 class PairScores:
-    """Scores of the pairs in whole units of `unit`, and their sum where the exposed has the larger outcome."""
+    """Scores of the pairs in whole `unit`s, and their sum where the exposed has the larger outcome."""
 
     scores: NDArray[np.int64]
     total: int
