@@ -68,9 +68,11 @@ class DaskCompute(Compute):
 
     @property
     def client(self) -> Client:
-        """The connection to the cluster, made and checked at the first use."""
+        """The connection to the cluster, made and checked at the first use, and again once it was lost."""
         if self._closed:
             raise SpecError("This DaskCompute is closed; make a new one.")
+        if self._connection is not None and self._connection.status == "closed":
+            self._connection = None
         if self._connection is None:
             client = _connect(self.address)
             try:

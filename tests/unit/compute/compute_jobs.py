@@ -24,6 +24,11 @@ def shape_and_flags(task):
     return task.shape, task.flags.writeable, task.flags.f_contiguous, float(task.sum())
 
 
+def double_slowly(task):
+    time.sleep(0.2)
+    return 2 * task
+
+
 def add_to(base, task):
     return float(base.sum()) + task
 
