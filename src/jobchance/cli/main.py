@@ -151,6 +151,40 @@ def run(
     typer.echo(str(out))
 
 
+@app.command()
+def multiverse(
+    spec: Annotated[Path, typer.Argument(help="Multiverse file (TOML).")],
+    out: _Out,
+    study: Annotated[
+        Path | None, typer.Option(help="Folder with study.toml; the simulated BIP study if left out.")
+    ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(help="Processes of this machine: a number, or all; in one process if left out."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786.")
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for the first worker of the scheduler.")
+    ] = 60.0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, or begin if there is none.")
+    ] = False,
+    lang: _Language = Lang.da,
+    policy: _Policy = "cautious_dk",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data files, if not the study's own.")
+    ] = None,
+    seed: _Seed = 39,
+) -> None:
+    """Run every specification of a multiverse file and draw the specification curve."""
+    from jobchance.cli.multiverse import Request, run_command
+
+    request = Request(spec, study, out, jobs, scheduler, wait, resume, lang.value, policy)
+    run_command(request, lambda: _study(study, data, seed, lang.value))
+
+
 def _study(path: Path | None, data: Path | None, seed: int, lang: str) -> Study:
     """The study in `path`, or the simulated one; what is wrong with it is said in `lang`."""
     if path is not None:

@@ -1,0 +1,174 @@
+"""`jobchance multiverse`: run every specification of a file, then write what may leave."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from jobchance import figures
+from jobchance.cli.progress import multiverse_progress
+from jobchance.compute.base import Compute
+from jobchance.compute.dask_cluster import DaskCompute
+from jobchance.compute.in_process import InProcess
+from jobchance.compute.local import LocalCompute
+from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.errors import SpecError, UserError
+from jobchance.figures.save import save_figure
+from jobchance.findings.specification_curve import specification_frame
+from jobchance.formatting import Formatter
+from jobchance.labels.load import label
+from jobchance.sensitivity.multiverse.progress import MultiverseProgress
+from jobchance.sensitivity.multiverse.read import MultiverseSpec
+from jobchance.sensitivity.multiverse.result import Multiverse
+from jobchance.sensitivity.multiverse.run import run_multiverse
+from jobchance.sensitivity.multiverse.store import FRAME, WORK, check_folder
+from jobchance.sensitivity.multiverse.workbench import panel_key
+from jobchance.study.model import Study
+
+OUTPUTS = "outputs"
+STEM = "F83_specification_curve"
+_Checked = TypeVar("_Checked")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What stands on the command line."""
+
+    spec: Path
+    study: Path | None
+    out: Path
+    jobs: str | None
+    scheduler: str | None
+    wait: float
+    resume: bool
+    lang: str
+    policy: str
+
+
+def run_command(request: Request, load_study: Callable[[], Study]) -> None:
+    """Run the multiverse, say what came out and where it is, write the outputs.
+
+    Raises
+    ------
+    SpecError
+        Arguments are wrong; all that are are named in one message.
+    UserError
+        As `run_multiverse`, and from reading the study.
+    DisclosureError
+        The figure may not leave; the run itself is done and stored.
+    """
+    spec, policy, compute = _checked(request)
+    where = request.out / WORK
+    with compute, _plain_warnings():
+        study = load_study()
+        seen: list[MultiverseProgress] = []
+        try:
+            with multiverse_progress(request.lang) as show:
+
+                def tell(state: MultiverseProgress) -> None:
+                    seen[:] = [state]
+                    show(state)
+
+                found = run_multiverse(
+                    spec, study, compute=compute, out=request.out, resume=request.resume, progress=tell
+                )
+        except KeyboardInterrupt:
+            typer.echo(label("multiverse_run.interrupted", request.lang, path=str(where)), err=True)
+            raise
+        typer.echo(_closing(seen[-1], found, where, request.lang))
+        _write_outputs(found, study, request.out / OUTPUTS, lang=request.lang, policy=policy)
+    words = {"path": str(request.out / OUTPUTS), "policy": policy.name}
+    typer.echo(label("multiverse_run.outputs", request.lang, **words))
+
+
+def _checked(request: Request) -> tuple[MultiverseSpec, DisclosurePolicy, Compute]:
+    """What the arguments mean; everything that is wrong with them in one error."""
+    faults: list[str] = []
+
+    def attempt(make: Callable[[], _Checked]) -> _Checked | None:
+        try:
+            return make()
+        except UserError as error:
+            faults.append(str(error))
+            return None
+
+    spec = attempt(lambda: MultiverseSpec.read(request.spec))
+    policy = attempt(lambda: DisclosurePolicy.preset(request.policy))
+    attempt(lambda: check_folder(request.out, resume=request.resume))
+    attempt(lambda: _check_study(request.study))
+    compute = attempt(lambda: _compute(request))
+    if faults or spec is None or policy is None or compute is None:
+        if compute is not None:
+            compute.close()
+        raise SpecError("\n".join(faults))
+    return spec, policy, compute
+
+
+def _check_study(folder: Path | None) -> None:
+    if folder is not None and not folder.is_dir():
+        raise SpecError(f"--study names no folder: {folder}")
+
+
+def _compute(request: Request) -> Compute:
+    """The place to run; a cluster is asked at once, before hours are spent on anything else."""
+    if request.jobs is not None and request.scheduler is not None:
+        raise SpecError("--jobs and --scheduler exclude each other: processes of this machine, or a cluster.")
+    if request.jobs is not None:
+        number: Any = int(request.jobs) if request.jobs.isdecimal() else request.jobs
+        return LocalCompute(number)
+    if request.scheduler is None:
+        return InProcess()
+    compute = DaskCompute(request.scheduler, wait_seconds=request.wait)
+    assert compute.client, "connected and checked, or an error"
+    # What a lost connection means is said by the run itself, once.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    return compute
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show what a run warns of as one line each, without the place in the source."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = lambda message, *_, **__: typer.echo(str(message), err=True)
+        yield
+
+
+def _closing(last: MultiverseProgress, found: Multiverse, where: Path, lang: str) -> str:
+    """How many ran and failed, the hash of the frame, where it is."""
+    text = Formatter(lang)
+    counts = {
+        "total": text.count(last.total),
+        "new": text.count(last.total - last.resumed),
+        "resumed": text.count(last.resumed),
+        "failed": text.count(last.failed),
+    }
+    frame = {"path": str(where / f"{FRAME}.csv"), "hash": found.hash}
+    return "\n".join(
+        [label("multiverse_run.done", lang, **counts), label("multiverse_run.frame", lang, **frame)]
+    )
+
+
+def _write_outputs(
+    found: Multiverse, study: Study, folder: Path, *, lang: str, policy: DisclosurePolicy
+) -> None:
+    """The specification curve and its words, after disclosure control."""
+    specs = found.expansion.specifications
+    panels = found.need_workbench("the specification curve").panels
+    panel = panels[panel_key(specs[found.expansion.main or 0])]
+    frame = specification_frame(found, study, panel, policy=policy)
+    figure = figures.specification_curve(frame, lang=lang)
+    save_figure(figure, frame, folder / STEM, policy=policy)
+    words = figure.description
+    text = "\n\n".join(
+        part for part in (f"# {words.headline}", words.subtitle, words.note, words.source) if part
+    )
+    (folder / f"{STEM}.md").write_text(f"{text}\n", encoding="utf-8")

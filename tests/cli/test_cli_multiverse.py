@@ -1,0 +1,190 @@
+"""`jobchance multiverse` as installed: a run, its outputs apart from its work files, kills, refusals."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from jobchance.cli.progress import SparseLines, progress_line
+from jobchance.sensitivity.multiverse.progress import MultiverseProgress
+
+COMMAND = str(Path(sys.executable).parent / "jobchance")
+SPEC = """\
+name = "small"
+title = { da = "Tro og job", en = "Belief and jobs" }
+
+[choices]
+exposure = ["belief", "optimism"]
+covariates = { subsets = ["birth_year", "C(education)"] }
+estimator = ["pooled", "within", "logit", "mixed"]
+
+[main]
+exposure = "belief"
+covariates = ["birth_year"]
+estimator = "pooled"
+"""
+
+
+def jobchance(*arguments):
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def hash_of(stdout):
+    return re.search(r"hash ([0-9a-f]{64})", stdout).group(1)
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """A specification file and a study folder."""
+    folder = tmp_path_factory.mktemp("multiverse")
+    (folder / "spec.toml").write_text(SPEC, encoding="utf-8")
+    made = jobchance("simulate", folder / "study", "--seed", 6, "--citizens", 900)
+    assert made.returncode == 0, made.stderr
+    return [folder / "spec.toml", "--study", folder / "study", "--lang", "en"]
+
+
+@pytest.fixture(scope="module")
+def done(given, tmp_path_factory):
+    """An undisturbed run and its folder."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    result = jobchance("multiverse", *given, "--out", out, "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    return result, out
+
+
+def test_a_run_says_what_came_out_and_keeps_work_and_outputs_apart(done):
+    result, out = done
+    lines = result.stdout.splitlines()
+    assert lines[0] == "32 specifications (32 run now, 0 from before), 0 failed"
+    assert lines[1].startswith(f"Frame (internal work, not for export): {out}/work/frame.csv, hash ")
+    assert lines[2] == f"Outputs after disclosure control (cautious_dk): {out}/outputs"
+    assert "32 of 32" not in result.stdout
+    assert result.stderr.splitlines()[0] == "0 of 32 · 0 failed"
+    assert {path.name for path in out.iterdir()} == {"work", "outputs"}
+    assert {path.name for path in (out / "outputs").iterdir()} == {
+        f"F83_specification_curve.{ending}" for ending in ("png", "csv", "json", "md")
+    }
+    assert "NOT FOR EXPORT" in (out / "work" / "README.txt").read_text(encoding="utf-8")
+    words = (out / "outputs" / "F83_specification_curve.md").read_text(encoding="utf-8")
+    assert "Association, not effect" in words
+    keys = re.findall(r'"key":"([0-9a-f]{16})"', (out / "work" / "results.jsonl").read_text())
+    assert len(keys) == len(set(keys)) == 32
+    exported = b"".join(content for content in contents(out / "outputs").values()).decode(errors="replace")
+    assert not any(key in exported for key in keys)
+
+
+def test_a_killed_command_goes_on_to_the_same_frame(given, done, tmp_path):
+    out = tmp_path / "out"
+    log = out / "work" / "results.jsonl"
+    command = [COMMAND, "multiverse", *map(str, given), "--out", str(out), "--resume"]
+    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.stat().st_size):
+        assert time.monotonic() < deadline
+        assert driver.poll() is None
+        time.sleep(0.005)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    n = log.read_text(encoding="utf-8").count("\n")
+    assert 0 < n < 32
+    refused = jobchance("multiverse", *given, "--out", out)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "holds an earlier run" in refused.stderr
+    result = jobchance(*command[1:])
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"32 specifications ({32 - n} run now, {n} from before), 0 failed\n")
+    assert hash_of(result.stdout) == hash_of(done[0].stdout)
+    first, second = contents(done[1]), contents(out)
+    assert set(first) == set(second)
+    assert {name for name in first if first[name] != second[name]} <= {"work/lock", "work/results.jsonl"}
+    assert log.read_text(encoding="utf-8").count("\n") == 32
+
+
+def test_a_changed_specification_is_refused_and_nothing_is_touched(given, done, tmp_path):
+    _, out = done
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC.replace('"within", ', ""), encoding="utf-8")
+    before = contents(out)
+    result = jobchance("multiverse", spec, *given[1:], "--out", out, "--resume")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "the specification (32 specifications then, 24 now, 24 of them in both) changed" in result.stderr
+    assert {name: text for name, text in contents(out).items() if name != "work/lock"} == {
+        name: text for name, text in before.items() if name != "work/lock"
+    }
+
+
+def test_everything_wrong_with_the_arguments_is_said_at_once(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    wrong = ["--policy", "none", "--study", tmp_path / "absent", "--jobs", "0"]
+    result = jobchance("multiverse", tmp_path / "absent.toml", "--out", tmp_path, *wrong)
+    assert (result.returncode, result.stdout) == (2, "")
+    for words in ("absent.toml", "policy='none'", "not empty and holds no run", "--study", "n_jobs=0"):
+        assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    both = ["--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"]
+    result = jobchance(
+        "multiverse", tmp_path / "absent.toml", "--out", tmp_path / "Hjemsendelse" / "a", *both
+    )
+    assert result.returncode == 2
+    assert "exclude each other" in result.stderr
+    assert "export folder" in result.stderr
+    assert not (tmp_path / "Hjemsendelse").exists()
+
+
+def test_on_a_terminal_one_line_moves(given, done):
+    ours, theirs = pty.openpty()
+    command = [COMMAND, "multiverse", *map(str, given), "--out", str(done[1]), "--resume"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += (part := os.read(ours, 4096))
+        except OSError:
+            break
+        if not part:
+            break
+    os.close(ours)
+    assert run.wait() == 0
+    assert b"32 of 32" in shown
+
+
+def state(done, *, rate=2.0, left=75.0):
+    return MultiverseProgress(done, 1000, 3, 0, 10.0, rate, left)
+
+
+def test_progress_in_words():
+    assert progress_line(state(120), "en") == "120 of 1,000 · 3 failed · 2.0 per second · 1:15 left"
+    assert progress_line(state(120, rate=25.0, left=3723.4), "da") == (
+        "120 af 1.000 · 3 mislykket · 25 pr. sekund · 1:02:03 tilbage"
+    )
+    assert progress_line(state(0, rate=0.0, left=float("nan")), "en") == "0 of 1,000 · 3 failed"
+
+
+def test_lines_off_a_terminal_are_sparse(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("jobchance.cli.progress.time.monotonic", lambda: clock[0])
+    written = []
+    lines = SparseLines(lambda one: written.append((clock[0], one.done)))
+    for second in range(3600):
+        clock[0] = float(second)
+        lines(state(second // 36 * 10))
+    assert written[:2] == [(0.0, 0), (10.0, 0)]
+    assert 20 <= len(written) <= 100
+    gaps = [b - a for (a, _), (b, _) in pairwise(written)]
+    assert min(gaps) >= 10
+    assert max(gaps) <= 180
