@@ -66,6 +66,8 @@ def unit_axis(rows: pd.DataFrame, lang: str) -> str:
 def _per(rows: pd.DataFrame, lang: str) -> str:
     """What the percentage points are per; units of rungs as they are written."""
     unit = str(rows["unit"].iloc[0])
+    if unit == "pp per sd of the exposure":
+        return label(f"{_KEY}.per.each", lang)
     for kind in ("sd", "unit"):
         start = f"pp per {kind} of "
         if unit.startswith(start):

@@ -15,11 +15,11 @@ from jobchance.panel.model import AnalysisPanel
 from jobchance.sensitivity.multiverse.agreement import ALL, agreement
 from jobchance.sensitivity.multiverse.importance import importance
 from jobchance.sensitivity.multiverse.result import Multiverse
-from jobchance.sensitivity.multiverse.result_frame import DIMENSIONS, known, same_unit
+from jobchance.sensitivity.multiverse.result_frame import DIMENSIONS, known, same_unit, unit_of
 from jobchance.study.model import Study
 
 if TYPE_CHECKING:
-    from jobchance.sensitivity.multiverse.joint_test import JointTest
+    from jobchance.sensitivity.multiverse.joint_result import JointTest
 
 NAME = "specification_curve"
 CHOICE = "choice_"
@@ -163,21 +163,18 @@ def _constants(
     failed = int((frame["status"] == "failed").sum())
     shares = agreement(kept, level=multiverse.spec.level)
     whole = shares[shares["dimension"] == ALL].iloc[0]  # the main specification, else the median one
-    return (
-        {
-            "unit": str(rows["unit"].iloc[0]),
-            "conf_level": float(multiverse.spec.level),
-            "specifications": len(frame),
-            "failed": failed,
-            "in_other_unit": len(frame) - failed - len(rows),
-            "typical_estimate": float(kept["estimate"].median()),
-            "reference": str(whole["reference"]),
-            "same_sign": float(whole["same_sign"]),
-            "same_both": float(whole["same_both"]),
-        }
-        | _joint(joint)
-        | _explained(kept)
-    )
+    whole_curve: dict[str, str | float] = {
+        "unit": unit_of(rows),
+        "conf_level": float(multiverse.spec.level),
+        "specifications": len(frame),
+        "failed": failed,
+        "in_other_unit": len(frame) - failed - len(rows),
+        "typical_estimate": float(kept["estimate"].median()),
+        "reference": str(whole["reference"]),
+        "same_sign": float(whole["same_sign"]),
+        "same_both": float(whole["same_both"]),
+    }
+    return whole_curve | _joint(joint) | _explained(kept)
 
 
 def _joint(joint: JointTest | None) -> dict[str, str | float]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.numerics.shapley import average_over_orders, dummies, subset_r_squared
-from jobchance.sensitivity.multiverse.result_frame import known, same_unit, varying
+from jobchance.sensitivity.multiverse.result_frame import known, same_unit, unit_of, varying
 
 REST = "interactions"
 _SPREAD = 1e-9  # of the largest estimate: smaller differences are those of rounding
@@ -114,7 +114,7 @@ def importance(frame: pd.DataFrame) -> Importance:
     choices = shares.iloc[:-1].sort_values("share", ascending=False, kind="stable")
     ordered = pd.concat([choices, shares.iloc[-1:]], ignore_index=True)
     options = _by_option(rows, list(ordered["dimension"].iloc[:-1]))
-    return Importance(ordered, options, str(rows["unit"].iloc[0]), len(rows), len(frame) - len(rows))
+    return Importance(ordered, options, unit_of(rows), len(rows), len(frame) - len(rows))
 
 
 def _by_option(rows: pd.DataFrame, dimensions: list[str]) -> pd.DataFrame:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from jobchance.compute.base import Compute
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import SpecError
 from jobchance.sensitivity.multiverse.agreement import agreement
 from jobchance.sensitivity.multiverse.importance import Importance, importance
+from jobchance.sensitivity.multiverse.joint_result import JointTest
+from jobchance.sensitivity.multiverse.joint_test import WITHIN, joint_test
 from jobchance.sensitivity.multiverse.result_frame import COLUMNS, content_hash
 from jobchance.sensitivity.multiverse.sample_differences import SampleDifferences, sample_differences
 from jobchance.sensitivity.multiverse.summary import render
@@ -78,6 +82,43 @@ class Multiverse:
     def agreement(self) -> pd.DataFrame:
         """Shares that agree in sign and significance with the main and the median one, by option."""
         return agreement(self.frame, level=self.spec.level)
+
+    def joint_test(
+        self,
+        *,
+        cluster: str | None = None,
+        draws: int = 999,
+        method: str = "sign_flip",
+        within: Sequence[str] = WITHIN,
+        seed: int | np.random.SeedSequence,
+        compute: Compute | None = None,
+    ) -> JointTest:
+        """The whole curve against no association at all; see `joint_test.joint_test` for every option.
+
+        Parameters
+        ----------
+        cluster : str, optional
+            Common clusters; `None` is the spec's `joint_cluster`, or the coarsest that is used.
+
+        Raises
+        ------
+        SpecError
+            This multiverse holds no rows, or as in `joint_test.joint_test`.
+        IdentificationError
+            `method="permute"`: the exposure cannot change places within the cells.
+        """
+        return joint_test(
+            self.frame,
+            self.expansion.specifications,
+            self.need_workbench("joint_test"),
+            cluster=cluster or self.spec.joint_cluster or None,
+            draws=draws,
+            method=method,
+            within=within,
+            level=self.spec.level,
+            seed=seed,
+            compute=compute,
+        )
 
     def sample_differences(self, policy: DisclosurePolicy) -> SampleDifferences:
         """Which specifications rest on nearly the same persons; see `sample_differences.sample_differences`.

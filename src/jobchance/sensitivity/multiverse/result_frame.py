@@ -22,6 +22,7 @@ from jobchance.sensitivity.multiverse.specification import RUNG
 
 DIMENSIONS = tuple(column for column in CHOICE_COLUMNS if column != "n_covariates")
 COLUMNS = FRAME_COLUMNS
+PER_SD = "pp per sd of "
 STATUSES = (OK, WARNED, FAILED)
 _COUNTS = ("horizon_weeks", "n_covariates", *COUNT_COLUMNS)
 _FLAGS = ("main", "converged", "is_singular")
@@ -113,9 +114,19 @@ def is_rung(frame: pd.DataFrame) -> pd.Series[bool]:
 
 
 def same_unit(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows in the unit of the frame's main specification, or in the most frequent where there is none."""
+    """Rows in the unit of the frame's main specification, or in the most frequent where there is none.
+
+    Standard deviations of different exposures are one unit, since that is what the scale is for.
+    """
     if rows.empty:
         return rows
-    main = rows.loc[rows["key"].isin(frame.loc[frame["main"], "key"]), "unit"]
-    unit = str(main.iloc[0] if len(main) else rows["unit"].mode().iloc[0])
-    return rows.loc[rows["unit"].eq(unit)]
+    units = rows["unit"].where(~rows["unit"].str.startswith(PER_SD), PER_SD)
+    main = units[rows["key"].isin(frame.loc[frame["main"], "key"])]
+    unit = str(main.iloc[0] if len(main) else units.mode().iloc[0])
+    return rows.loc[units.eq(unit)]
+
+
+def unit_of(rows: pd.DataFrame) -> str:
+    """The unit of rows that `same_unit` has chosen."""
+    first = str(rows["unit"].iloc[0])
+    return first if rows["unit"].eq(first).all() else f"{PER_SD}the exposure"

@@ -8,7 +8,7 @@ from jobchance.errors import SpecError
 from jobchance.formatting import DASH, Formatter
 from jobchance.sensitivity.multiverse.agreement import agreement
 from jobchance.sensitivity.multiverse.importance import REST, importance
-from jobchance.sensitivity.multiverse.result_frame import is_rung, known, same_unit
+from jobchance.sensitivity.multiverse.result_frame import is_rung, known, same_unit, unit_of
 
 _TEXT = Formatter("en")
 _GAP = "  "
@@ -51,7 +51,7 @@ def _counts(frame: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
 
 def _estimates(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[str]:
     """Main, median and inner 90 per cent; shares by sign and significance."""
-    lines = ["", f"Estimates in {rows['unit'].iloc[0]}"]
+    lines = ["", f"Estimates in {unit_of(rows)}"]
     main = rows[rows["main"]]
     if len(main):
         one = main.iloc[0]
