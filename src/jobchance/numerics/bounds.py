@@ -182,4 +182,4 @@ def imbens_manski(
         return float(stats.norm.cdf(c + gap) - stats.norm.cdf(-c) - level)
 
     c = float(optimize.brentq(short, 0.0, float(stats.norm.ppf((1 + level) / 2)) + 1e-9, xtol=1e-13))
-    return lower - c * sd_lower, upper + c * sd_upper, c
+    return float(lower - c * sd_lower), float(upper + c * sd_upper), c

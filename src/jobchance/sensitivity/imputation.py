@@ -153,8 +153,8 @@ def plan_imputation(
     if callable(fit):
         if impute is None or outcome is None:
             raise SpecError(
-                "multiple_imputation with a function needs impute=[...], the columns to fill in, and outcome=, the "
-                "column that the model explains."
+                "multiple_imputation with a function needs impute=[...], the columns to fill in, and "
+                "outcome=, the column that the model explains."
             )
         left, right = [outcome], list[str]()
     else:

@@ -79,9 +79,8 @@ def make_plan(
         wanted = tuple(name for name in right if frame[name].isna().any())
     problems = _refused(frame, wanted, left, impute_outcome=impute_outcome)
     aids = [name for name in dict.fromkeys([*right, *helpers]) if name not in wanted and name not in left]
-    problems += _refused(
-        frame, [name for name in aids if frame[name].isna().any()], left, impute_outcome=False
-    )
+    gaps = [name for name in aids if frame[name].isna().any()]
+    problems += _refused(frame, gaps, left, impute_outcome=False)
     problems += [f"{name} names persons: use cluster_means=" for name in aids if name.endswith("_id")]
     problems += [
         f"{name} has {frame[name].nunique()} levels, more than the {MOST_EFFECTS} that effects may have; use "
@@ -100,13 +99,12 @@ def make_plan(
             "with an outcome."
         )
     numbers, levels = _numbers(rows, [*wanted, *left, *aids])
-    incomplete = [name for name in numbers if numbers[name].isna().any()]
+    incomplete = [str(name) for name in numbers if numbers[name].isna().any()]
     numbers = _with_clusters(numbers, rows, [*incomplete, *left], means, effects)
     remarks = []
     if len(rows) < len(frame):
-        remarks.append(
-            f"{counted(len(frame) - len(rows), 'row')} without an outcome left out of imputation and fit."
-        )
+        lost = counted(len(frame) - len(rows), "row")
+        remarks.append(f"{lost} without an outcome left out of imputation and fit.")
     ordered = tuple(dict.fromkeys([*(n for n in wanted if n in incomplete), *incomplete]))
     remarks.append(
         f"Imputed: {', '.join(ordered)}; predicted by every other column of the model"
@@ -143,9 +141,8 @@ def _refused(
         elif pd.api.types.is_datetime64_any_dtype(frame[name].dtype):
             problems.append(f"{name} is a date")
         elif is_categorical(frame, name) and frame[name].nunique() > 2:
-            problems.append(
-                f"{name} is text of {frame[name].nunique()} levels; code it as numbers or 0/1 columns"
-            )
+            n = frame[name].nunique()
+            problems.append(f"{name} is text of {n} levels; code it as numbers or 0/1 columns")
     return problems
 
 
