@@ -247,10 +247,8 @@ def test_a_large_grid_with_few_left_by_constraints_is_made():
     # nine are in; none, one or two of the other 31
     assert len(found) == 1 + 31 + 31 * 30 // 2
     assert time.perf_counter() - begin < 1
-    million = expanded(
-        choices=MILLION, exclude=[{"outcome": MILLION["outcome"][1:]}], max_specifications=100_000
-    )
-    assert len(million) == 100_000
+    few = [{"outcome": MILLION["outcome"][1:]}, {"exposure": MILLION["exposure"][1:]}]
+    assert len(expanded(choices=MILLION, exclude=few)) == 10_000
 
 
 def test_more_tested_terms_than_patterns_are_still_made_where_the_grid_is_small():
@@ -322,15 +320,14 @@ def test_the_fingerprint_is_the_same_in_another_process(tmp_path):
         "e = M.from_dict(json.load(open(sys.argv[1]))).expand();"
         "print(e.fingerprint, *[s.key for s in e.specifications])"
     )
-    for seed in ("0", "4711"):
-        made = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "content.json")],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={"PYTHONHASHSEED": seed},
-        )
-        assert made.stdout.split() == [here.fingerprint, *[s.key for s in here.specifications]]
+    made = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "content.json")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": "4711"},
+    )
+    assert made.stdout.split() == [here.fingerprint, *[s.key for s in here.specifications]]
 
 
 @pytest.mark.parametrize(
@@ -381,7 +378,7 @@ def test_a_silent_file_takes_the_panel_that_it_is_run_on():
         ("education", 26, "all"),
         ("education", 52, "all"),
     }
-    with pytest.raises(SpecError, match="choices.outcome"):
+    with pytest.raises(SpecError, match=r"choices\.outcome"):
         spec_of().on_panel(outcome="=1", horizon_weeks=52, at_risk="all")
 
 

@@ -43,6 +43,8 @@ def read_condition(entry: object) -> Condition:
         raise SpecError("a condition is [column, comparison, value], such as ['age', '<', 50]")
     name = column(entry[0], refused=_NO_CONDITION)
     comparison, value = entry[1], entry[2]
+    if isinstance(comparison, str) and comparison == "=":
+        raise SpecError("'=' is not known; equality is '=='")
     if not isinstance(comparison, str) or comparison not in COMPARISONS:
         raise SpecError(not_known(comparison, COMPARISONS))
     if comparison == "in":

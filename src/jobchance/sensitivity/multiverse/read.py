@@ -124,12 +124,13 @@ class MultiverseSpec:
         problems = Problems()
         known_keys(mapping, _KEYS, "", problems)
         general = _general(mapping, problems)
-        choices = read_choices(mapping.get("choices"), problems)
-        if choices is None:
+        read = read_choices(mapping.get("choices"), problems)
+        if read is None:
             problems.raise_any()
-        assert choices is not None, "a problem was raised"
+        assert read is not None, "a problem was raised"
+        choices, broken = read
         stated = frozenset(d for d in DIMENSIONS if d in mapping["choices"])
-        named = Named(choices, stated)
+        named = Named(choices, stated, broken)
         constraints = read_constraints(mapping, named, problems)
         main = read_main(mapping.get("main"), named, constraints, problems)
         problems.raise_any()

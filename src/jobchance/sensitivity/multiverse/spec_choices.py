@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobchance.errors import SpecError
-from jobchance.sensitivity.multiverse.choices import DIMENSIONS, Choices, SampleChoice
+from jobchance.sensitivity.multiverse.choices import (
+    DIMENSIONS,
+    ESTIMATORS,
+    Choices,
+    CovariateChoices,
+    SampleChoice,
+)
 from jobchance.sensitivity.multiverse.conditions import read_condition
 from jobchance.sensitivity.multiverse.spec_entries import MAX_CHOICES, entries, known_keys, once, read_at
 from jobchance.sensitivity.multiverse.spec_sets import read_covariates
@@ -21,8 +27,8 @@ _NEEDED = {
 }
 
 
-def read_choices(raw: object, problems: Problems) -> Choices | None:
-    """The choices; `None` where they are too incomplete to go on with."""
+def read_choices(raw: object, problems: Problems) -> tuple[Choices, frozenset[str]] | None:
+    """The choices, and the dimensions with problems; `None` without a table at all."""
     if not isinstance(raw, Mapping):
         problems.add(PLACE, "the table [choices] is missing; it holds at least exposure and covariates")
         return None
@@ -30,19 +36,19 @@ def read_choices(raw: object, problems: Problems) -> Choices | None:
     for name, what in _NEEDED.items():
         if name not in raw:
             problems.add(f"{PLACE}.{name}", f"is missing: {what}")
-    found = len(problems.lines)
-    values: dict[str, Any] = {}
-    for name in DIMENSIONS:
-        if name in raw and name not in ("covariates", "sample"):
-            values[name] = _several(raw[name], name, problems)
-    if "sample" in raw:
-        values["sample"] = _samples(raw["sample"], problems)
-    if "covariates" in raw:
-        exposures = [e for e in values.get("exposure", ()) if isinstance(e, str)]
-        values["covariates"] = read_covariates(raw["covariates"], exposures, problems)
-    if len(problems.lines) > found or any(name not in raw for name in _NEEDED):
-        return None
-    return Choices(**values)
+    values: dict[str, Any] = {"exposure": (), "covariates": CovariateChoices()}
+    broken = {name for name in _NEEDED if name not in raw}
+    for name in (*(d for d in DIMENSIONS if d != "covariates"), "covariates"):
+        if name not in raw:
+            continue
+        before = len(problems.lines)
+        if name == "covariates":
+            values[name] = read_covariates(raw[name], values["exposure"], problems)
+        else:
+            values[name] = (_samples if name == "sample" else _several)(raw[name], name, problems)
+        if len(problems.lines) > before:
+            broken.add(name)
+    return Choices(**values), frozenset(broken)
 
 
 def _several(raw: object, name: str, problems: Problems) -> tuple[Any, ...]:
@@ -56,12 +62,12 @@ def _several(raw: object, name: str, problems: Problems) -> tuple[Any, ...]:
         return tuple(
             sorted(found, key=lambda w: (-1 if w[0] is None else w[0], 1e9 if w[1] is None else w[1]))
         )
-    return tuple(sorted(found))
+    return tuple(sorted(found, key=ESTIMATORS.index if name == "estimator" else None))
 
 
-def _samples(raw: object, problems: Problems) -> tuple[SampleChoice, ...]:
+def _samples(raw: object, name: str, problems: Problems) -> tuple[SampleChoice, ...]:
     """Named sample rules, `all` first."""
-    place = f"{PLACE}.sample"
+    place = f"{PLACE}.{name}"
     if not isinstance(raw, Mapping) or not 0 < len(raw) <= MAX_CHOICES:
         problems.add(
             place,
@@ -70,20 +76,20 @@ def _samples(raw: object, problems: Problems) -> tuple[SampleChoice, ...]:
         return ()
     found: dict[Any, str] = {}
     made = []
-    for name, rule in raw.items():
-        fault = name_fault(name)
+    for own, rule in raw.items():
+        fault = name_fault(own)
         if fault:
             problems.add(place, fault)
             continue
-        here = f"{place}.{name}"
+        here = f"{place}.{own}"
         conditions = _conditions(rule, here, problems)
         if conditions is None:
             continue
-        if (name == "all") == bool(conditions):
+        if (own == "all") == bool(conditions):
             problems.add(here, "the rule 'all', and no other, has no conditions: all = []")
             continue
         once(found, repr(conditions), here, problems)
-        made.append(SampleChoice(name, conditions))
+        made.append(SampleChoice(own, conditions))
     return tuple(sorted(made, key=lambda sample: (sample.name != "all", sample.name)))
 
 

@@ -27,9 +27,12 @@ _KINDS = ("exclude", "require")
 class Named:
     """The choices of a file as other parts of it name them."""
 
-    def __init__(self, choices: Choices, stated: frozenset[str]) -> None:
+    def __init__(
+        self, choices: Choices, stated: frozenset[str], broken: frozenset[str] = frozenset()
+    ) -> None:
         self.choices = choices
         self.stated = stated
+        self.broken = broken  # dimensions whose choices are not known, so that nothing is said of them
         self.family = Family(choices.covariates)
         self.sets = self.family.named()
 
@@ -38,12 +41,14 @@ class Named:
         if dimension in OF_THE_PANEL and dimension not in self.stated:
             problems.add(place, f"names a choice, but choices.{dimension} is not given; state it there first")
             return None
+        if dimension in self.broken and dimension in ("sample", "covariates"):
+            return None
         if dimension == "sample":
             return self._sample(raw, place, problems)
         if dimension == "covariates":
             return self._set_name(raw, place, problems)
         value = read_at(place, problems, dimension, raw)
-        if value is not None and value not in self.choices.of(dimension):
+        if value is not None and dimension not in self.broken and value not in self.choices.of(dimension):
             listed = ", ".join(text_of(dimension, choice) for choice in self.choices.of(dimension))
             problems.add(place, f"{text_of(dimension, value)} is none of choices.{dimension}: {listed}")
             return None
@@ -56,7 +61,7 @@ class Named:
         except FormulaError as error:
             problems.add(place, str(error))
             return None
-        if term in self.choices.covariates.terms:
+        if "covariates" in self.broken or term in self.choices.covariates.terms:
             return term
         problems.add(
             place,

@@ -36,7 +36,7 @@ def read_main(
     known_keys(raw, DIMENSIONS, PLACE, problems)
     before = len(problems.lines)
     stated = {name: _value(name, raw[name], named, problems) for name in DIMENSIONS if name in raw}
-    if len(problems.lines) > before:
+    if len(problems.lines) > before or named.broken:
         return None
     _require_complete(stated, named, problems)
     if len(problems.lines) > before:
@@ -61,7 +61,7 @@ def _value(name: str, raw: object, named: Named, problems: Problems) -> Any:
     place = f"{PLACE}.{name}"
     if name != "covariates":
         return named.read(name, raw, place, problems)
-    if is_list(raw):
+    if is_list(raw) and name not in named.broken:
         terms = frozenset(TermReader(named.choices.exposure, problems).terms(raw, place))
         if named.family.holds(terms):
             return tuple(sorted(terms))

@@ -11,7 +11,7 @@ from jobchance.design.formula import Formula, RandomTerm, Term, parse_formula, t
 from jobchance.design.nodes import Call, Interaction, Name, Node, columns_of
 from jobchance.design.parser import parse_sides
 from jobchance.errors import FormulaError
-from jobchance.sensitivity.multiverse.spec_text import column_fault, hidden_fault, kind, shown
+from jobchance.sensitivity.multiverse.spec_text import FORMULA_SIGNS, column_fault, hidden_fault, kind, shown
 
 MAX_TERM = 200
 AFTER = {
@@ -94,8 +94,12 @@ def _checked(text: object) -> str:
     if len(text) > MAX_TERM:
         raise FormulaError(f"the term has {len(text)} characters; at most {MAX_TERM} are read")
     fault = hidden_fault(text)
-    if fault or "`" in text or "~" in text:
-        raise FormulaError(f"{shown(text)} is no term: {fault or 'it holds ` or ~'}")
+    if not fault and ("`" in text or "~" in text):
+        fault = "it holds ` or ~"
+    if not fault and text.strip()[:1] in FORMULA_SIGNS:
+        fault = "it is empty or begins with = + - @"
+    if fault:
+        raise FormulaError(f"{shown(text)} is no term: {fault}")
     return text.strip()
 
 

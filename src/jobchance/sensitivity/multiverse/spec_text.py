@@ -21,7 +21,7 @@ _COLUMN = re.compile(f"[{_LETTERS}_][{_LETTERS}0-9_]*")
 _NAME = re.compile("[a-z0-9_][a-z0-9_-]*")
 _DEVICES = re.compile("(con|prn|aux|nul|com[0-9]|lpt[0-9])")  # no file may be called so under Windows
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-_FORMULA_SIGNS = "=+-@"
+FORMULA_SIGNS = "=+-@"
 
 
 class Problems:
@@ -100,7 +100,7 @@ def label_fault(value: object) -> str:
     hidden = hidden_fault(value)
     if hidden:
         return hidden
-    if unicodedata.normalize("NFKC", value.strip())[0] in _FORMULA_SIGNS:
+    if unicodedata.normalize("NFKC", value.strip())[0] in FORMULA_SIGNS:
         return "a label cannot begin with = + - @ (a spreadsheet would read it as a formula)"
     return ""
 
