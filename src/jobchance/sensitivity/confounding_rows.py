@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -84,21 +84,26 @@ def linear_rows(fit: Fit, what: str) -> LinearRows:
         The fit is not ordinary least squares, or has no rows.
     """
     check_linear(fit, what)
-    rows = fit.need_rows(what)
     layout = fit.predictor
     assert isinstance(layout, Layout), "least-squares fits remember their design"
-    X = layout.matrix(rows.frame.iloc[rows.used])
-    y = rows.outcome
-    if rows.absorbed:
-        cleaned = demean(np.column_stack([y, X]), list(rows.absorbed.values()))
-        y, X = cleaned[:, 0], cleaned[:, 1:]
+    found = read_columns(fit, layout, what)
+    absorbed = fit.need_rows(what).absorbed
+    if not absorbed:
+        return found
+    cleaned = demean(np.column_stack([found.y, found.X]), list(absorbed.values()))
+    return replace(found, y=cleaned[:, 0], X=cleaned[:, 1:])
+
+
+def read_columns(fit: Fit, layout: Layout, what: str) -> LinearRows:
+    """Outcome and design of a fit as they are in the data, with what each column reads."""
+    rows = fit.need_rows(what)
     read = {
         term_label(term): frozenset(name.name for factor in term for name in columns_of(factor))
         for term in layout.formula.terms
     }
     return LinearRows(
-        y=np.asarray(y, dtype=float),
-        X=X,
+        y=np.asarray(rows.outcome, dtype=float),
+        X=layout.matrix(rows.frame.iloc[rows.used]),
         names=tuple(fit.terms),
         terms=layout.terms,
         sources=tuple(read.get(term, frozenset()) for term in layout.terms),

@@ -174,8 +174,8 @@ def private_information(
     outcome even everything that can be known in advance explains only a few per cent. Hold the share against
     what the covariates explain, not against 1. A share above 1 says that foresight cannot make that much.
     The relation is linear, and is about foresight alone; sorting of citizens to caseworkers, and what is
-    shared between them, belong to e too, and break it where they go with the outcome. The number says how much
-    would have to be seen, not how much is.
+    shared between them, belong to e too, and break it where they go with the outcome. The number says how
+    much would have to be seen, not how much is.
 
     References
     ----------
