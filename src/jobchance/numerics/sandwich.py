@@ -109,13 +109,13 @@ def cluster_covariance(
     (1.0, 1)
     """
     labels = list(names) if names is not None else [f"dimension {i + 1}" for i in range(len(codes_list))]
-    dense = [_dense(codes) for codes in codes_list]
-    _check(dense, codes_list, labels, n=n, k=k)
+    dense = [dense_codes(codes) for codes in codes_list]
+    check_clusters(dense, codes_list, labels, n=n, k=k)
     everything = tuple(range(len(dense)))
     meat = np.zeros_like(bread)
     terms, factors = [], []
-    for term in _subsets(len(dense)):
-        codes, count = _intersection([dense[i] for i in term])
+    for term in dimension_sets(len(dense)):
+        codes, count = intersection([dense[i] for i in term])
         whole = len(term) > 1 and term == everything
         factor = 1.0 if whole else count / (count - 1) * (n - 1) / (n - k)
         sums = cluster_sums(scores, codes, n_clusters=count)
@@ -124,7 +124,7 @@ def cluster_covariance(
         factors.append(factor)
     cov, raised = symmetric(bread @ meat @ bread), 0
     if len(dense) > 1:
-        cov, raised = _positive(cov, np.sqrt(np.diag(bread)))
+        cov, raised = without_negative(cov, np.sqrt(np.diag(bread)))
     counts = tuple(count for _, count in dense)
     record = SandwichRecord("cluster", counts, tuple(terms), tuple(factors), min(counts) - 1, raised)
     return Sandwich(symmetric(cov), record)
@@ -161,26 +161,26 @@ def symmetric(matrix: Floats) -> Floats:
     return half
 
 
-def _dense(codes: Codes) -> tuple[Codes, int]:
+def dense_codes(codes: Codes) -> tuple[Codes, int]:
     """Codes renumbered 0..G-1 without gaps, and G; gaps would count as clusters."""
     levels, dense = np.unique(codes, return_inverse=True)
     return dense.astype(np.int64), len(levels)
 
 
-def _intersection(parts: Sequence[tuple[Codes, int]]) -> tuple[Codes, int]:
+def intersection(parts: Sequence[tuple[Codes, int]]) -> tuple[Codes, int]:
     """Codes of the cells in which all dimensions agree, renumbered after each step against overflow."""
     codes, count = parts[0]
     for other, n_other in parts[1:]:
-        codes, count = _dense(codes * n_other + other)
+        codes, count = dense_codes(codes * n_other + other)
     return codes, count
 
 
-def _subsets(n_dimensions: int) -> list[tuple[int, ...]]:
+def dimension_sets(n_dimensions: int) -> list[tuple[int, ...]]:
     """All non-empty sets of dimensions, singles first."""
     return [s for size in range(1, n_dimensions + 1) for s in combinations(range(n_dimensions), size)]
 
 
-def _positive(cov: Floats, scale: Floats) -> tuple[Floats, int]:
+def without_negative(cov: Floats, scale: Floats) -> tuple[Floats, int]:
     """`cov` with negative eigenvalues at zero, and how many there were (Cameron et al. 2011, section 2.3).
 
     The eigenvalues are those of the covariance of the parameters divided by `scale`, so that measuring a
@@ -194,7 +194,7 @@ def _positive(cov: Floats, scale: Floats) -> tuple[Floats, int]:
     return raised, int(negative.sum())
 
 
-def _check(
+def check_clusters(
     dense: Sequence[tuple[Codes, int]],
     given: Sequence[Codes],
     names: Sequence[str],

@@ -12,11 +12,23 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import DesignError
-from jobchance.numerics.sandwich import SandwichRecord, cluster_covariance, robust_covariance
-from jobchance.results.parts import Codes, Floats, Inference, Rows
+from jobchance.formatting import Formatter
+from jobchance.numerics.cluster_adjusted import adjusted_covariance
+from jobchance.numerics.cluster_effective import fewest_effective
+from jobchance.numerics.cluster_effects import with_spanning_effects
+from jobchance.numerics.cluster_jackknife import jackknife_covariance
+from jobchance.numerics.sandwich import (
+    SandwichRecord,
+    check_clusters,
+    cluster_covariance,
+    dense_codes,
+    robust_covariance,
+)
+from jobchance.results.parts import Codes, Floats, Inference, Regressors, Rows
 from jobchance.results.vcov import Cluster, Robust, Vcov
 
 FEW_CLUSTERS = 30
+_NUMBER = Formatter("en")
 
 
 def covariance(rows: Rows, vcov: Vcov) -> tuple[Floats, Inference]:
@@ -24,6 +36,7 @@ def covariance(rows: Rows, vcov: Vcov) -> tuple[Floats, Inference]:
 
     - `"model"`: the covariance that the model implies.
     - `Robust()`: `bread @ scores'scores @ bread`, times `n/(n-k)` for HC1; k counts all absorbed effects.
+    - `Cluster(..., kind="CR2")`, `"CR3"`, `"jackknife"`: see `Cluster`; degrees of freedom there.
     - `Cluster(...)`: one dimension `G/(G-1) * (n-1)/(n-k)`; several dimensions by inclusion-exclusion,
       the intersection of all of them without a factor. k counts the coefficients, the effects of absorbed
       factors that are not nested in a cluster dimension, one for each factor that is, less one for each
@@ -34,7 +47,8 @@ def covariance(rows: Rows, vcov: Vcov) -> tuple[Floats, Inference]:
     ------
     DesignError
         A cluster column is absent, has missing values or fewer than two levels; random-effect groups are
-        spread over several clusters; `Robust()` with random effects.
+        spread over several clusters; `Robust()` with random effects; a kind of cluster adjustment that the
+        estimator or several dimensions do not have.
     """
     if isinstance(vcov, Cluster):
         return _clustered(rows, vcov)
@@ -61,21 +75,131 @@ def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
     """Clustered covariance; see `covariance`."""
     codes = [c[rows.used] for c in cluster_codes(rows.frame, vcov.columns)]
     _check_bound(rows, vcov, codes)
+    if vcov.kind != "CR1":
+        return _adjusted(rows, vcov, codes)
     k = rows.k + _absorbed_parameters(rows, codes)
     made = cluster_covariance(
         rows.bread, rows.row_scores, codes, n=len(rows.outcome), k=k, names=vcov.columns
     )
     record = made.record
     df = float(record.df) if rows.uses_t and record.df is not None else math.inf
+    effective = _effective(rows, codes, record.n_clusters)
     inference = Inference(
         "cluster",
         f"clustered by {' and '.join(vcov.columns)}",
         clusters=dict(zip(vcov.columns, record.n_clusters, strict=True)),
         factors=_factors(record, vcov.columns),
         df=df,
-        notes=_notes(record, vcov.columns) + _unit_note(rows, vcov.columns, codes),
+        notes=_notes(record, vcov.columns, effective, advised=_advice(rows))
+        + _unit_note(rows, vcov.columns, codes),
+        effective_clusters=effective,
     )
     return made.cov, inference
+
+
+def _adjusted(rows: Rows, vcov: Cluster, codes: list[Codes]) -> tuple[Floats, Inference]:
+    """CR2, CR3 and jackknife; see `Cluster`."""
+    regressors = _regressors(rows, vcov)
+    dense = [dense_codes(c) for c in codes]
+    check_clusters(dense, codes, vcov.columns, n=len(rows.outcome), k=rows.k)
+    counts = tuple(count for _, count in dense)
+    factors = list(rows.absorbed.values())
+    X, residual = regressors.scaled
+    raised = 0
+    df: float | tuple[float, ...]
+    if vcov.kind == "jackknife":
+        made = jackknife_covariance(X, residual, codes, factors)
+        cov, lost, raised, df = made.cov, made.lost, made.raised, float(min(counts) - 1)
+        labels = [" x ".join(vcov.columns[i] for i in term) for term in made.terms]
+        scales = dict(zip(labels, made.factors, strict=True))
+        words = "jackknife over clusters"
+    else:
+        full = with_spanning_effects(X, factors, dense[0][0])
+        one = adjusted_covariance(
+            full, residual, dense[0][0], kind=vcov.kind, m=X.shape[1], variance=regressors.variance
+        )
+        cov, lost, df, scales = one.cov, one.lost, tuple(one.df.tolist()), {}
+        words = f"{vcov.kind}, Satterthwaite's degrees of freedom"
+    effective = _effective(rows, codes, counts)
+    record = SandwichRecord(vcov.kind, counts, (), (), None, raised)
+    return cov, Inference(
+        vcov.kind,
+        f"clustered by {' and '.join(vcov.columns)} ({words})",
+        clusters=dict(zip(vcov.columns, counts, strict=True)),
+        factors=scales,
+        df=df,
+        notes=_lost_note(lost, vcov)
+        + _notes(record, vcov.columns, effective, advised=_advice(rows))
+        + _unit_note(rows, vcov.columns, codes),
+        effective_clusters=effective,
+    )
+
+
+def _regressors(rows: Rows, vcov: Cluster) -> Regressors:
+    """The regression that a leverage adjustment needs.
+
+    Raises
+    ------
+    DesignError
+        The estimator has none, or not the one that the kind needs; several dimensions.
+    """
+    found, asked = rows.regressors, f"kind={vcov.kind!r}"
+    if found is None:
+        raise DesignError(
+            f"{asked} is not defined for this estimator: it adjusts the residuals of a regression for "
+            "leverage, which least squares, two-stage least squares, logit and Poisson regression have. "
+            "Use Cluster(...) without kind."
+        )
+    if vcov.kind == "jackknife" and found.kind != "least squares":
+        raise DesignError(
+            f"{asked} is exact for least squares only, and this is {found.kind}: use kind='CR3', which takes "
+            "one step towards the estimate without a cluster."
+        )
+    if vcov.kind != "jackknife" and len(vcov.columns) > 1:
+        raise DesignError(
+            f"{asked} is defined for one cluster dimension, not {len(vcov.columns)}: use kind='jackknife', "
+            "or the column with the fewest clusters."
+        )
+    return found
+
+
+def _effective(rows: Rows, codes: list[Codes], counts: tuple[int, ...]) -> tuple[float, ...]:
+    """Effective number of clusters by term where clusters are few; see `Inference`."""
+    few = counts.index(min(counts))
+    if rows.regressors is None or counts[few] >= FEW_CLUSTERS:
+        return ()
+    X, _ = rows.regressors.scaled
+    return tuple(fewest_effective(X, rows.bread, dense_codes(codes[few])[0], counts[few]).tolist())
+
+
+def _advice(rows: Rows) -> str:
+    """What to run where clusters are few."""
+    if rows.regressors is None:
+        return "A randomisation test, where the exposure was assigned, does not rest on their number."
+    if rows.regressors.kind == "likelihood":
+        return (
+            "Before publishing, use kind='CR2' and compare with wild_bootstrap of the linear probability "
+            "model, or a randomisation test where the exposure was assigned."
+        )
+    second = "kind='CR2'" if rows.regressors.kind != "least squares" else "kind='CR2' or 'jackknife'"
+    return (
+        f"Before publishing, run wild_bootstrap, use {second}, or a randomisation test where the "
+        "exposure was assigned."
+    )
+
+
+def _lost_note(lost: Codes, vcov: Cluster) -> tuple[str, ...]:
+    """A note where a coefficient rests on one cluster."""
+    many = int((lost > 0).sum())
+    if not many:
+        return ()
+    terms = "1 term is" if many == 1 else f"{many} terms are"
+    said = (
+        "the part that they determine is left out of its variance (generalised inverse)"
+        if vcov.kind == "CR2"
+        else "their standard errors do not exist"
+    )
+    return (f"{terms} not identified without one of the clusters of {vcov.columns[0]}: {said}.",)
 
 
 def _check_bound(rows: Rows, vcov: Cluster, codes: list[Codes]) -> None:
@@ -157,16 +281,25 @@ def _unit_note(rows: Rows, names: tuple[str, ...], codes: list[Codes]) -> tuple[
     )
 
 
-def _notes(record: SandwichRecord, names: tuple[str, ...]) -> tuple[str, ...]:
+def _notes(
+    record: SandwichRecord, names: tuple[str, ...], effective: tuple[float, ...], *, advised: str
+) -> tuple[str, ...]:
     """What a reader of clustered standard errors must know about this sample."""
     notes = []
     fewest = min(record.n_clusters)
     if fewest < FEW_CLUSTERS:
         name = names[record.n_clusters.index(fewest)]
-        notes.append(
-            f"Only {fewest} clusters of {name}: with fewer than {FEW_CLUSTERS} clusters, clustered standard "
-            "errors are usually too small."
+        text = f"Only {fewest} clusters of {name}"
+        known = [value for value in effective if not math.isnan(value)]
+        if known:
+            text += f", effectively {_NUMBER.number(min(known), decimals=1)} for the term that has fewest"
+        plain = record.kind == "cluster"
+        text += (
+            f": with fewer than {FEW_CLUSTERS} clusters, clustered standard errors are usually too small. "
+            if plain
+            else f": with fewer than {FEW_CLUSTERS} clusters, no standard error is safe alone. "
         )
+        notes.append(text + advised)
     if record.n_raised_eigenvalues:
         notes.append(
             f"The multi-way covariance was not positive semi-definite; {record.n_raised_eigenvalues} "

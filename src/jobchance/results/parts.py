@@ -73,7 +73,7 @@ class Inference:
     Parameters
     ----------
     kind : str
-        `"model"`, `"HC0"`, `"HC1"` or `"cluster"`.
+        `"model"`, `"HC0"`, `"HC1"`, `"cluster"` (CR1), `"CR2"`, `"CR3"` or `"jackknife"`.
     label : str
         The kind in words, for the printed summary.
     clusters : mapping of str to int
@@ -84,6 +84,10 @@ class Inference:
         Degrees of freedom of the reference distribution, for all terms or one per term; `inf` is normal.
     notes : tuple of str
         What a reader of these standard errors must know (few clusters, ...).
+    effective_clusters : tuple of float
+        Effective number of clusters of each coefficient, in the order of the fit's terms, in the dimension
+        with the fewest clusters, NaN for an intercept; empty where there are many or it was not computed. See
+        `cluster_diagnostics`.
     """
 
     kind: str
@@ -92,10 +96,12 @@ class Inference:
     factors: Mapping[str, float] = field(default_factory=dict)
     df: float | tuple[float, ...] = float("inf")
     notes: tuple[str, ...] = ()
+    effective_clusters: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("clusters", "factors"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        object.__setattr__(self, "effective_clusters", tuple(self.effective_clusters))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -187,6 +193,40 @@ class JointCovariance:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Regressors:
+    """The regression whose equations the scores are: what leverage-adjusted standard errors need beside them.
+
+    Parameters
+    ----------
+    X : array (n, k)
+        Columns of the equations X'e = 0, absorbed effects removed; a reference, not a copy. Two-stage least
+        squares: projected on the instruments. Logit and Poisson: the covariates.
+    residual : array (n,)
+        e, so that `X * e` are the scores.
+    kind : {"least squares", "two-stage least squares", "likelihood"}
+        Least squares alone is solved again exactly without a cluster.
+    variance : array (n,) or None
+        Variance function at the fitted means (likelihood with the canonical link), `None` for 1.
+    """
+
+    X: Floats
+    residual: Floats
+    kind: str = "least squares"
+    variance: Floats | None = None
+
+    def __repr__(self) -> str:
+        return f"Regressors({self.kind!r}, {len(self.residual)} rows)"
+
+    @property
+    def scaled(self) -> tuple[Floats, Floats]:
+        """X and e in units in which e has one variance: the cross-product of X is the inverse bread."""
+        if self.variance is None:
+            return self.X, self.residual
+        root = np.sqrt(self.variance)
+        return self.X * root[:, None], self.residual / root
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Rows:
     """The rows behind a fit: microdata, held in memory only and dropped by pickling, copying and `to_dict`.
 
@@ -221,6 +261,8 @@ class Rows:
         is refused. Their scores are rows of V^{-1}X times the residual of the fixed part.
     unit : tuple of str and integer array (n,), or None
         Name and codes of the unit observed repeatedly; clusters that split its rows get a note.
+    regressors : Regressors or None
+        The regression behind the scores, where there is one; leverage-adjusted covariances need it.
     """
 
     frame: pd.DataFrame
@@ -238,6 +280,7 @@ class Rows:
     bound: Mapping[str, Codes] = field(default_factory=dict)
     unit: tuple[str, Codes] | None = None
     model_label: str = "from the model (independent errors with one variance)"
+    regressors: Regressors | None = None
 
     def __repr__(self) -> str:
         return f"Rows({len(self.outcome)} rows)"

@@ -6,39 +6,69 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from jobchance.errors import SpecError
+from jobchance.options import check_option
+
+CLUSTER_KINDS = ("CR1", "CR2", "CR3", "jackknife")
 
 
 @dataclass(frozen=True, init=False)
 class Cluster:
-    """Standard errors that allow dependence within clusters, in one or several crossed dimensions.
+    r"""Standard errors that allow dependence within clusters, in one or several crossed dimensions.
+
+    With B the bread, X_g and e_g the regressors and residuals of cluster g, and
+    :math:`H_{gg} = X_g B X_g'`, the covariance is :math:`B \sum_g s_g s_g' B` times a factor:
+
+    ===========  ======================================  ===============  =================================
+    kind         :math:`s_g`                             factor           reference distribution
+    ===========  ======================================  ===============  =================================
+    `CR1`        :math:`X_g' e_g`                        see `covariance` t with G - 1 degrees of freedom
+    `CR2`        :math:`X_g'(I - H_{gg})^{-1/2} e_g`     none             t, Satterthwaite's, term by term
+    `CR3`        :math:`X_g'(I - H_{gg})^{-1} e_g`       none             t, Satterthwaite's, term by term
+    `jackknife`  as `CR3`: estimates without cluster g   (G - 1) / G      t with G - 1 degrees of freedom
+    ===========  ======================================  ===============  =================================
 
     Parameters
     ----------
     *columns : str
         Columns of the data that name the cluster of each row.
+    kind : {"CR1", "CR2", "CR3", "jackknife"}
+        `"CR1"` is defined for every estimator. `"CR2"` (Bell & McCaffrey's bias-reduced linearisation) and
+        `"CR3"` are those of R's clubSandwich, for least squares (absorbed effects included), two-stage least
+        squares, logit and Poisson, in one dimension. `"jackknife"` is CV3 of MacKinnon, Nielsen & Webb, for
+        least squares; several dimensions by inclusion-exclusion.
 
     Raises
     ------
     SpecError
-        No column, a column given twice, or something that is not a column name.
+        No column, a column given twice, or something that is not a column name; an unknown kind.
+
+    References
+    ----------
+    Bell & McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky & Tipton (2018), J. Bus. Econ.
+    Statist. 36, 672-683; MacKinnon, Nielsen & Webb (2023), J. Applied Econometrics 38, 671-694.
 
     Examples
     --------
     >>> Cluster("caseworker_id")
     Cluster('caseworker_id')
+    >>> Cluster("jobcentre_id", kind="CR2")
+    Cluster('jobcentre_id', kind='CR2')
     """
 
     columns: tuple[str, ...]
+    kind: str
 
-    def __init__(self, *columns: str) -> None:
+    def __init__(self, *columns: str, kind: str = "CR1") -> None:
         if not columns or not all(isinstance(column, str) and column for column in columns):
             raise SpecError('Cluster(...) takes the names of one or more columns: Cluster("caseworker_id").')
         if len(set(columns)) < len(columns):
             raise SpecError("Cluster(...) names the same column twice.")
         object.__setattr__(self, "columns", tuple(columns))
+        object.__setattr__(self, "kind", check_option("kind", kind, CLUSTER_KINDS))
 
     def __repr__(self) -> str:
-        return f"Cluster({', '.join(map(repr, self.columns))})"
+        kind = "" if self.kind == "CR1" else f", kind={self.kind!r}"
+        return f"Cluster({', '.join(map(repr, self.columns))}{kind})"
 
 
 @dataclass(frozen=True)
