@@ -1,7 +1,6 @@
 """`jobchance multiverse` as installed: a run, its outputs apart from its work files, kills, refusals."""
 
-import os
-import pty
+import io
 import re
 import signal
 import subprocess
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from jobchance.cli.progress import SparseLines, progress_line
+from jobchance.cli.multiverse import Request, run_command
+from jobchance.cli.progress import SparseLines, multiverse_progress, progress_line
+from jobchance.errors import SpecError
 from jobchance.sensitivity.multiverse.progress import MultiverseProgress
 
 COMMAND = str(Path(sys.executable).parent / "jobchance")
@@ -68,7 +69,7 @@ def done(given, tmp_path_factory):
 def test_a_run_says_what_came_out_and_keeps_work_and_outputs_apart(done):
     result, out = done
     lines = result.stdout.splitlines()
-    assert lines[0] == "32 specifications (32 run now, 0 from before), 0 failed"
+    assert lines[0] == "32 specifications (32 run now, 0 from before), 4 failed"
     assert lines[1].startswith(f"Frame (internal work, not for export): {out}/work/frame.csv, hash ")
     assert lines[2] == f"Outputs after disclosure control (cautious_dk): {out}/outputs"
     assert "32 of 32" not in result.stdout
@@ -105,7 +106,7 @@ def test_a_killed_command_goes_on_to_the_same_frame(given, done, tmp_path):
     assert "holds an earlier run" in refused.stderr
     result = jobchance(*command[1:])
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"32 specifications ({32 - n} run now, {n} from before), 0 failed\n")
+    assert result.stdout.startswith(f"32 specifications ({32 - n} run now, {n} from before), 4 failed\n")
     assert hash_of(result.stdout) == hash_of(done[0].stdout)
     first, second = contents(done[1]), contents(out)
     assert set(first) == set(second)
@@ -134,33 +135,28 @@ def test_everything_wrong_with_the_arguments_is_said_at_once(tmp_path):
     for words in ("absent.toml", "policy='none'", "not empty and holds no run", "--study", "n_jobs=0"):
         assert words in result.stderr
     assert "Traceback" not in result.stderr
-    both = ["--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"]
-    result = jobchance(
-        "multiverse", tmp_path / "absent.toml", "--out", tmp_path / "Hjemsendelse" / "a", *both
+    both = Request(
+        tmp_path / "absent.toml", None, tmp_path / "Hjemsendelse" / "a", "2", "tcp://a:1", 1, False
     )
-    assert result.returncode == 2
-    assert "exclude each other" in result.stderr
-    assert "export folder" in result.stderr
+    with pytest.raises(SpecError, match=r"(?s)absent.*export folder.*exclude each other"):
+        run_command(both, lambda: pytest.fail("the study was read"))
     assert not (tmp_path / "Hjemsendelse").exists()
 
 
-def test_on_a_terminal_one_line_moves(given, done):
-    ours, theirs = pty.openpty()
-    command = [COMMAND, "multiverse", *map(str, given), "--out", str(done[1]), "--resume"]
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            shown += (part := os.read(ours, 4096))
-        except OSError:
-            break
-        if not part:
-            break
-    os.close(ours)
-    assert run.wait() == 0
-    assert b"32 of 32" in shown
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_one_line_moves(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    with multiverse_progress("en") as show:
+        for done in (0, 500, 1000):
+            show(state(done))
+    assert "1,000 of 1,000 · 3 failed" in screen.getvalue()
+    assert screen.getvalue().count("\n") <= 3
 
 
 def state(done, *, rate=2.0, left=75.0):

@@ -48,8 +48,8 @@ class Request:
     scheduler: str | None
     wait: float
     resume: bool
-    lang: str
-    policy: str
+    lang: str = "da"
+    policy: str = "cautious_dk"
 
 
 def run_command(request: Request, load_study: Callable[[], Study]) -> None:

@@ -38,8 +38,8 @@ def make_plan(n=N, **changes):
 class FakeWorkbench:
     """Gives each specification numbers of its own and leaves a trace of each evaluation in `folder`."""
 
-    def __init__(self, folder, *, pause=0.0, deadly=(), hungry=(), once=False):
-        self.folder, self.pause, self.deadly, self.hungry, self.once = folder, pause, deadly, hungry, once
+    def __init__(self, folder, *, pause=0.0, deadly=(), hungry=()):
+        self.folder, self.pause, self.deadly, self.hungry = folder, pause, deadly, hungry
 
     def evaluate(self, specs):
         return [self._row(spec) for spec in specs]
@@ -48,19 +48,13 @@ class FakeWorkbench:
         time.sleep(self.pause)
         with (Path(self.folder) / f"evaluated-{os.getpid()}").open("a") as trace:
             trace.write(f"{spec.key}\n")
-        if spec.exposure in self.deadly and not (self.once and self._died_before()):
+        if spec.exposure in self.deadly:
             os.kill(os.getpid(), signal.SIGKILL)
         if spec.exposure in self.hungry:
             return failed_row(spec.key, "MemoryError: raised in linear.py, line 3")
         rng = np.random.default_rng(int(spec.key, 16))
         row = dict.fromkeys(ROW_COLUMNS) | {"key": spec.key, "status": "ok", "reason": "", "df": np.inf}
         return row | {"estimate": rng.normal() / 3, "std_error": np.nan, "n_rows": np.int64(7), "note": "æ"}
-
-    def _died_before(self):
-        mark = Path(self.folder) / "died"
-        before = mark.exists()
-        mark.touch()
-        return before
 
 
 def evaluations(folder):

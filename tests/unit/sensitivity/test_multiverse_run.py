@@ -70,7 +70,8 @@ def test_a_killed_driver_loses_nothing_and_repeats_nothing(tmp_path, clean, n_jo
 
 
 @pytest.mark.filterwarnings("ignore:A worker process ended:RuntimeWarning")
-def test_a_specification_that_kills_its_worker_fails_alone(tmp_path, clean):
+def test_a_specification_that_kills_its_worker_fails_alone(tmp_path, clean, monkeypatch):
+    monkeypatch.setattr("jobchance.compute.local.MAX_RUNS", 1)
     out = tmp_path / "out"
     with jc.LocalCompute(2) as compute:
         rows = jobs.run(jobs.FakeWorkbench(tmp_path, deadly=("x5",)), compute=compute, out=out)
@@ -84,16 +85,6 @@ def test_a_specification_that_kills_its_worker_fails_alone(tmp_path, clean):
     again = jobs.run(jobs.FakeWorkbench(trace), out=out, resume=True)
     assert jobs.as_text(again) == clean
     assert list(jobs.evaluations(trace)) == [failed[0]["key"]]
-
-
-@pytest.mark.filterwarnings("ignore:A worker process ended:RuntimeWarning")
-def test_a_worker_killed_once_costs_nothing(tmp_path, clean):
-    with jc.LocalCompute(2) as compute:
-        rows = jobs.run(
-            jobs.FakeWorkbench(tmp_path, deadly=("x9",), once=True), compute=compute, out=tmp_path / "out"
-        )
-    assert (tmp_path / "died").exists()
-    assert jobs.as_text(rows) == clean
 
 
 @contextmanager
