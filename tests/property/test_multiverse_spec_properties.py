@@ -15,7 +15,7 @@ from jobchance.sensitivity.multiverse.spec_terms import read_random, read_term
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 FUZZ = settings(max_examples=300, deadline=None, derandomize=True)
 
-TERMS = ["age", "sex", "C(education)", "log(pay)", "I(age**2)"]
+TERMS = ["age", "C(age)", "I(age**2)", "sex"]
 VALUES = {
     "outcome": ["job", "education"],
     "horizon_weeks": [13, 26, 52],
