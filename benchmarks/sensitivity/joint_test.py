@@ -1,9 +1,9 @@
 """Size and power of the joint test over a specification curve where rows of a caseworker belong together.
 
 Rows i of caseworker c: exposure x = r_x a_c + sqrt(1 - r_x^2) e_i and outcome
-y = b x + r_y u_c + sqrt(1 - r_y^2) v_i, all standard normal and independent, so that exposure and outcome both
-differ between caseworkers and x says nothing about y where b = 0. Sixteen specifications: all subsets of three
-covariates, two of them correlated with x, with and without the last wave. Rejections at 5 per cent by:
+y = b x + r_y u_c + sqrt(1 - r_y^2) v_i, all standard normal and independent, so that exposure and outcome
+both differ between caseworkers and x says nothing about y where b = 0. Sixteen specifications: all subsets of
+three covariates, two of them correlated with x, with and without the last wave. Rejections at 5 per cent by:
 
 - `sign_flip`: one sign per caseworker;
 - `sign_flip_half`: the same with clusters of pairs of caseworkers (half as many);

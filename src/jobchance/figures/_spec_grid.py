@@ -53,13 +53,13 @@ def dimensions(frame: pd.DataFrame, lang: str) -> list[Dimension]:
 
 def differs(column: pd.Series) -> bool:
     """Whether not all values are the same; a gap is a value of its own."""
-    texts = column.fillna("")
+    texts = column.map(_text)
     return bool(texts.ne(texts.iloc[0]).any())
 
 
 def _rows(frame: pd.DataFrame, name: str, lang: str) -> tuple[GridRow, ...]:
     """Rows of a dimension: the options by frequency, the rarest ones together."""
-    chosen = frame[f"{CHOICE}{name}"].fillna("").map(_text)
+    chosen = frame[f"{CHOICE}{name}"].map(_text)
     if name == "covariates" and chosen.nunique() > _SETS:
         sets = chosen.map(lambda text: frozenset(text.split(words.SEPARATOR)) if text else frozenset())
         terms = sorted({term for one in sets for term in one})
@@ -85,7 +85,9 @@ def _at_most(masks: dict[str, NDArray[np.bool_]], lang: str) -> tuple[GridRow, .
 
 
 def _text(value: object) -> str:
-    """An option as text, also where a csv reader made a number of it."""
+    """An option as text, also where a csv reader made a number or a gap of it."""
+    if value is None or value != value:
+        return ""
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 

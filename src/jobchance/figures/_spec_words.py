@@ -9,6 +9,7 @@ from jobchance.labels.load import has_label, label
 
 SEPARATOR = " + "
 _CALL = re.compile(r"^(?:C|factor|bs|ns|poly|log)\(\s*`?([^,`()]+)`?.*\)$")
+_OUTSIDE = re.compile(r"(?<=\))\s*\+\s*(?=\()")  # plus signs between the brackets of random-effects terms
 _LEVEL = re.compile(r"^\(\s*(.+?)\s*\|\s*(.+?)\s*\)$")
 
 
@@ -53,7 +54,7 @@ def _levels(option: str, lang: str) -> str:
     """Random-effects terms by their groups: `(1 | caseworker_id)` is caseworker."""
     if not option:
         return label("multiverse.word.no_levels", lang)
-    return " + ".join(_level(term, lang) for term in option.split(SEPARATOR))
+    return " + ".join(_level(term, lang) for term in _OUTSIDE.split(option))
 
 
 def _level(term: str, lang: str) -> str:
