@@ -24,7 +24,7 @@ _ESTIMATES = frozenset(
     }
 )  # fmt: skip
 # Numbers that say where a mark stands, not what was found; they stay when a row is hidden.
-_PLACES = frozenset(
+PLACES = frozenset(
     {
         "week", "weeks", "wave", "month", "months", "quarter", "year", "number", "order", "rank", "panel",
         "horizon_weeks", "conf_level", "scale_min", "scale_max",
@@ -56,7 +56,7 @@ def result_columns(frame: pd.DataFrame) -> list[str]:
         column
         for column in map(str, frame.columns)
         if is_number(frame[column])
-        and column not in _PLACES
+        and column not in PLACES
         and not column.endswith("_total")
         and (
             column in _ESTIMATES
@@ -93,7 +93,7 @@ def key_columns(frame: pd.DataFrame) -> list[str]:
 
 def numeric_keys(frame: pd.DataFrame) -> list[str]:
     """Number columns that look like codes (0/1, whole numbers): secure servers take them for microdata."""
-    known = {*_PLACES, *_ESTIMATES, *result_places(frame)}
+    known = {*PLACES, *_ESTIMATES, *result_places(frame)}
     return [
         c
         for c in map(str, frame.columns)
@@ -109,7 +109,7 @@ def result_places(frame: pd.DataFrame) -> set[str]:
 def extreme_columns(frame: pd.DataFrame) -> list[str]:
     """Number columns that hold a minimum or maximum (the ends of a scale are not among them)."""
     return [
-        c for c in map(str, frame.columns) if _EXTREME.search(c) and c not in _PLACES and is_number(frame[c])
+        c for c in map(str, frame.columns) if _EXTREME.search(c) and c not in PLACES and is_number(frame[c])
     ]
 
 

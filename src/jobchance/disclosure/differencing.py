@@ -115,23 +115,34 @@ def close_combinations(sample: ArrayLike, others: Sequence[ArrayLike], *, least:
     if not len(others):
         return np.zeros((0, 3), dtype=np.int64)
     distinct, place = _distinct([_codes(one) for one in others])
-    distinct = distinct[:_MANY_PAIRS]
     common = _common([*distinct, _codes(sample)])
-    size, shared = common.diagonal()[:-1], common[-1, :-1]
-    within, whole = common[:-1, :-1], common[-1, -1]
+    found = near_combinations(common, len(distinct), np.arange(len(distinct)), least=least)
+    first_place = np.array([int(np.flatnonzero(place == one)[0]) for one in range(len(distinct))])
+    return np.column_stack([first_place[found[:, 0]], first_place[found[:, 1]], found[:, 2]])
+
+
+def near_combinations(common: Counts, sample: int, others: Counts, *, least: int) -> Counts:
+    """`close_combinations` from the matrix of shared persons; positions are those of the matrix."""
+    others = others[:_MANY_PAIRS]
+    size, shared = common.diagonal()[others], common[sample, others]
+    within, whole = common[np.ix_(others, others)], common[sample, sample]
     added = whole + (size[:, None] + size) - 2 * (shared[:, None] + shared)
     taken = whole + (size[:, None] - size) - 2 * (shared[:, None] - shared)
     disjoint = np.triu(within == 0, k=1) & (size[:, None] > 0) & (size > 0)
     nested = (within == size) & (size > 0) & (size[:, None] > size)  # column is part of row
     near_sum = disjoint & (added > 0) & (added < least)
     near_rest = nested & (taken > 0) & (taken < least)
-    first_place = np.array([int(np.flatnonzero(place == one)[0]) for one in range(len(distinct))])
     rows = [
-        np.column_stack([first_place[i], first_place[j], differ[i, j]])
+        np.column_stack([others[i], others[j], differ[i, j]])
         for near, differ in ((near_sum, added), (near_rest, taken))
         for i, j in [np.nonzero(near)]
     ]
     return np.concatenate(rows).astype(np.int64)
+
+
+def shared_counts(samples: Sequence[ArrayLike]) -> Counts:
+    """Persons that two samples share, for every pair; the samples' sizes on the diagonal."""
+    return _common([_codes(sample) for sample in samples])
 
 
 def _codes(sample: ArrayLike) -> Counts:

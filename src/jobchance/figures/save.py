@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +22,9 @@ from PIL import Image
 from jobchance.disclosure.check import require
 from jobchance.disclosure.export import export_frame
 from jobchance.disclosure.folders import refuse_export_folder
+from jobchance.disclosure.ledger import DisclosureLedger
 from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.disclosure.release import Release
 from jobchance.errors import DisclosureError, SpecError
 from jobchance.figures import style
 from jobchance.figures.base import CatalogueFigure
@@ -42,6 +44,9 @@ def save_figure(
     policy: DisclosurePolicy,
     formats: Sequence[str] = ("png",),
     disclosure_class: str | None = None,
+    ledger: DisclosureLedger | str | Path | None = None,
+    sample: Iterable[object] | None = None,
+    cells: Mapping[str, Iterable[object]] | None = None,
 ) -> list[Path]:
     """Write `path`.png, `path`.csv and `path`.json; the same input gives the same bytes.
 
@@ -61,6 +66,14 @@ def save_figure(
         Of the picture: `"png"`, `"pdf"`, `"svg"`.
     disclosure_class : str, optional
         Word of the disclosure vocabulary, checked and written into the description.
+    ledger : DisclosureLedger, str or Path, optional
+        Everything exported so far: the figure is refused where its sample or a cell differs from an earlier
+        one by a few persons, and is recorded before the files are written. The ledger itself stays where it
+        is; None = no such check.
+    sample : iterable of identifiers, optional
+        With a ledger, required: the persons behind the figure, such as `panel.frame["citizen_id"]`.
+    cells : mapping of str to iterable of identifiers, optional
+        With a ledger: the persons behind single cells that are shown.
 
     Returns
     -------
@@ -70,12 +83,15 @@ def save_figure(
     Raises
     ------
     DisclosureError
-        The frame breaks a rule, the figure was drawn from another frame, or a file type is not allowed.
+        The frame breaks a rule, the figure was drawn from another frame, a file type is not allowed, or the
+        figure beside an earlier output would give a few persons away.
     SpecError
-        The path leads to an export folder, its name is not plain ASCII, or an argument is something else
-        than its name says.
+        The path leads to an export folder, its name is not plain ASCII, a ledger comes without a sample or a
+        sample without a ledger, or an argument is something else than its name says.
     """
     _check_kinds(figure, frame, policy)
+    if (ledger is None) != (sample is None) or (cells is not None and ledger is None):
+        raise SpecError("save_figure: ledger and sample belong together; cells need both.")
     base = _target(Path(path))
     name = f"{figure.description.id} {figure.description.name}"
     for kind in formats:
@@ -91,6 +107,9 @@ def save_figure(
     contents = {kind: _picture(figure, kind) for kind in formats}
     contents["csv"] = _csv(exported)
     contents["json"] = _json(figure, exported, policy, disclosure_class)
+    if ledger is not None and sample is not None:
+        book = ledger if isinstance(ledger, DisclosureLedger) else DisclosureLedger(ledger)
+        book.record([Release(name, sample, exported, cells or {})], policy)
     return _write_all(base, contents)
 
 

@@ -8,10 +8,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jobchance.disclosure.check import Breach, check, export_frame, protect
+from jobchance.disclosure.ledger import DisclosureLedger
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import DisclosureError
 from jobchance.findings.catalogue import CATALOGUE, Entry
 from jobchance.labels.load import label
+from jobchance.note.exported import (
+    clashing_outputs,
+    note_releases,
+    open_ledger,
+    refuse_close_samples,
+    release_name,
+)
 from jobchance.note.words import explanations, note_page
 from jobchance.options import check_option
 from jobchance.panel.build import build_panel
@@ -56,6 +64,7 @@ def status_note(
     *,
     lang: str = "da",
     policy: DisclosurePolicy | None = None,
+    ledger: DisclosureLedger | str | Path | None = None,
     progress: Progress | None = None,
 ) -> StatusNote:
     """Write the status note of a study: one page, one workbook, the figures and a manifest.
@@ -74,6 +83,10 @@ def status_note(
         Language of every text; switching never changes a number.
     policy : DisclosurePolicy or None
         What may be shown; None = `DisclosurePolicy.preset("cautious_dk")`.
+    ledger : DisclosureLedger, str or Path, or None
+        Everything exported so far (`DisclosureLedger.create` starts one): the note is refused where its
+        citizens differ from those of an earlier output by a few, outputs whose cells differ by a few citizens
+        or were hidden before are withheld, and what is written is recorded. None = no such check.
     progress : callable or None
         Told of every step; None = silent.
 
@@ -85,9 +98,11 @@ def status_note(
     Raises
     ------
     SpecError
-        Unknown language, or `out` is a file or an export folder; nothing is written.
+        Unknown language, `out` is a file or an export folder, or the ledger lies in `out`; nothing is
+        written.
     DisclosureError
-        Fewer than `policy.min_persons` citizens are measured or analysed; nothing is written.
+        Fewer than `policy.min_persons` citizens are measured or analysed, or these differ from the citizens
+        of an earlier output by fewer; nothing is written.
 
     Examples
     --------
@@ -97,11 +112,14 @@ def status_note(
     check_option("lang", lang, ("da", "en"))
     target = check_target(Path(out))
     policy = policy or DisclosurePolicy.preset("cautious_dk")
+    book = None if ledger is None else open_ledger(ledger, target)
     say = progress or _silent
     steps = len(CATALOGUE) + 2
     say(label("note.progress.panel", lang), 0, steps)
     panel = _panel(study)
     _require_persons(study, panel, policy=policy)
+    if book is not None:
+        refuse_close_samples(book, study, panel, policy)
     outputs: list[Output] = []
     not_drawn: list[tuple[Entry, tuple[str, ...]]] = []
     withheld: list[Breach] = []
@@ -124,6 +142,14 @@ def status_note(
             if output is not None:
                 outputs.append(output)
                 files.update(written)
+    releases = [] if book is None else note_releases(study, panel, outputs)
+    if book is not None:
+        for breach in clashing_outputs(book, releases, policy):
+            withheld.append(breach)
+            outputs = [o for o in outputs if release_name(o) != breach.output]
+            releases = [r for r in releases if r.name != breach.output]
+        stems = {o.stem for o in outputs}
+        files = {name: content for name, content in files.items() if Path(name).stem in stems}
     say(label("note.progress.write", lang), steps - 1, steps)
     page = note_page(study, panel, outputs, not_drawn, withheld, lang=lang, policy=policy)
     files["status_note.html"] = render_page(page).encode()
@@ -134,6 +160,8 @@ def status_note(
         column_title=label("note.workbook.explanation", lang),
     )
     manifest = _manifest(study, panel, outputs, not_drawn, withheld, lang=lang, policy=policy)
+    if book is not None:
+        book.record(releases, policy)
     folder = write_bundle(target, files, manifest)
     say(label("note.progress.write", lang), steps, steps)
     return StatusNote(folder, tuple(outputs), tuple(not_drawn), tuple(withheld))

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jobchance.disclosure.folders import refuse_export_folder
-from jobchance.errors import SpecError
+from jobchance.disclosure.ledger_file import MAGIC
+from jobchance.errors import DisclosureError, SpecError
 
 MANIFEST = "manifest.json"
 
@@ -43,8 +44,20 @@ def write_bundle(out: Path, files: Mapping[str, bytes], manifest: Mapping[str, o
 
     Files that an earlier bundle's manifest lists and that this one does not have are removed; files of
     other origin are left alone.
+
+    Raises
+    ------
+    SpecError
+        The target is a file, or a folder from which results are sent home.
+    DisclosureError
+        One of the files is a disclosure ledger, which is personal data.
     """
     target = check_target(out)
+    ledgers = sum(content.startswith(MAGIC) for content in files.values())
+    if ledgers:
+        raise DisclosureError(
+            f"{ledgers} of the files to write are disclosure ledgers: personal data that never leaves."
+        )
     document = {**manifest, "files": {name: sha256(content) for name, content in sorted(files.items())}}
     text = json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     target.parent.mkdir(parents=True, exist_ok=True)
