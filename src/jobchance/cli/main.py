@@ -171,17 +171,22 @@ def multiverse(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or begin if there is none.")
     ] = False,
+    draws: Annotated[
+        int, typer.Option(help="Curves under the null of the joint test; 0 leaves it out.")
+    ] = 999,
     lang: _Language = Lang.da,
     policy: _Policy = "cautious_dk",
     data: Annotated[
         Path | None, typer.Option(help="Folder of the data files, if not the study's own.")
     ] = None,
-    seed: _Seed = 39,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the joint test's draws and of the simulated study.")
+    ] = 39,
 ) -> None:
     """Run every specification of a multiverse file and draw the specification curve."""
     from jobchance.cli.multiverse import Request, run_command
 
-    request = Request(spec, study, out, jobs, scheduler, wait, resume, lang.value, policy)
+    request = Request(spec, study, out, jobs, scheduler, wait, resume, lang.value, policy, draws, seed)
     run_command(request, lambda: _study(study, data, seed, lang.value))
 
 

@@ -24,12 +24,13 @@ from jobchance.figures.save import save_figure
 from jobchance.findings.specification_curve import specification_frame
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
+from jobchance.sensitivity.multiverse.joint_result import JointTest
 from jobchance.sensitivity.multiverse.progress import MultiverseProgress
 from jobchance.sensitivity.multiverse.read import MultiverseSpec
 from jobchance.sensitivity.multiverse.result import Multiverse
 from jobchance.sensitivity.multiverse.run import run_multiverse
 from jobchance.sensitivity.multiverse.store import FRAME, WORK, check_folder
-from jobchance.sensitivity.multiverse.workbench import panel_key
+from jobchance.sensitivity.multiverse.workbench_panels import panel_key
 from jobchance.study.model import Study
 
 OUTPUTS = "outputs"
@@ -50,6 +51,8 @@ class Request:
     resume: bool
     lang: str = "da"
     policy: str = "cautious_dk"
+    draws: int = 999
+    seed: int = 39
 
 
 def run_command(request: Request, load_study: Callable[[], Study]) -> None:
@@ -83,7 +86,8 @@ def run_command(request: Request, load_study: Callable[[], Study]) -> None:
             typer.echo(label("multiverse_run.interrupted", request.lang, path=str(where)), err=True)
             raise
         typer.echo(_closing(seen[-1], found, where, request.lang))
-        _write_outputs(found, study, request.out / OUTPUTS, lang=request.lang, policy=policy)
+        joint = _joint_test(found, request)
+        _write_outputs(found, study, request.out / OUTPUTS, joint=joint, lang=request.lang, policy=policy)
     words = {"path": str(request.out / OUTPUTS), "policy": policy.name}
     typer.echo(label("multiverse_run.outputs", request.lang, **words))
 
@@ -103,6 +107,7 @@ def _checked(request: Request) -> tuple[MultiverseSpec, DisclosurePolicy, Comput
     policy = attempt(lambda: DisclosurePolicy.preset(request.policy))
     attempt(lambda: check_folder(request.out, resume=request.resume))
     attempt(lambda: _check_study(request.study))
+    attempt(lambda: _check_draws(request.draws))
     compute = attempt(lambda: _compute(request))
     if faults or spec is None or policy is None or compute is None:
         if compute is not None:
@@ -114,6 +119,11 @@ def _checked(request: Request) -> tuple[MultiverseSpec, DisclosurePolicy, Comput
 def _check_study(folder: Path | None) -> None:
     if folder is not None and not folder.is_dir():
         raise SpecError(f"--study names no folder: {folder}")
+
+
+def _check_draws(draws: int) -> None:
+    if draws < 0:
+        raise SpecError(f"--draws {draws} is below 0: name the number of curves, or 0 for no joint test.")
 
 
 def _compute(request: Request) -> Compute:
@@ -157,14 +167,32 @@ def _closing(last: MultiverseProgress, found: Multiverse, where: Path, lang: str
     )
 
 
+def _joint_test(found: Multiverse, request: Request) -> JointTest | None:
+    """The whole curve against no association at all, unless it is not asked for or has no scores."""
+    if request.draws == 0:
+        return None
+    typer.echo(label("multiverse_run.joint", request.lang), err=True)
+    try:
+        return found.joint_test(draws=request.draws, seed=request.seed)
+    except SpecError as error:
+        typer.echo(str(error), err=True)
+        return None
+
+
 def _write_outputs(
-    found: Multiverse, study: Study, folder: Path, *, lang: str, policy: DisclosurePolicy
+    found: Multiverse,
+    study: Study,
+    folder: Path,
+    *,
+    joint: JointTest | None,
+    lang: str,
+    policy: DisclosurePolicy,
 ) -> None:
     """The specification curve and its words, after disclosure control."""
     specs = found.expansion.specifications
     panels = found.need_workbench("the specification curve").panels
     panel = panels[panel_key(specs[found.expansion.main or 0])]
-    frame = specification_frame(found, study, panel, policy=policy)
+    frame = specification_frame(found, study, panel, policy=policy, joint=joint)
     figure = figures.specification_curve(frame, lang=lang)
     save_figure(figure, frame, folder / STEM, policy=policy)
     words = figure.description
