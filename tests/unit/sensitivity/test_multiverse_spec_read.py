@@ -2,6 +2,8 @@
 
 import datetime
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -363,3 +365,14 @@ def test_what_is_missing_is_asked_for():
 
 def test_the_list_of_estimators_is_shown_whole():
     assert ", ".join(ESTIMATORS) in refusal(choices={"estimator": "ols"})
+
+
+def test_the_documented_examples_print_what_the_page_shows(capsys, monkeypatch):
+    root = Path(__file__).parents[3]
+    monkeypatch.chdir(root)
+    page = (root / "docs/explanation/multiverse-spec.md").read_text(encoding="utf-8")
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    shown = "".join(re.findall(r"```text\n(.*?)```", page, re.DOTALL))
+    assert capsys.readouterr().out == shown

@@ -204,16 +204,18 @@ def _level(value: object) -> float:
 
 def _titles(raw: object, problems: Problems) -> dict[str, str]:
     """`title = "..."` for both languages, or `title = { da = "...", en = "..." }`."""
-    table = raw if isinstance(raw, Mapping) else {"da": raw, "en": raw}
-    known_keys(table, ("da", "en"), "title", problems)
+    if not isinstance(raw, Mapping):
+        if fault := label_fault(raw):
+            problems.add("title", fault)
+            return {}
+        return {"title_da": str(raw), "title_en": str(raw)}
+    known_keys(raw, ("da", "en"), "title", problems)
     titles = {}
     for lang in ("da", "en"):
-        if lang not in table:
-            continue
-        if fault := label_fault(table[lang]):
-            problems.add("title" if table is not raw else f"title.{lang}", fault)
-        else:
-            titles[f"title_{lang}"] = str(table[lang])
+        if lang in raw and (fault := label_fault(raw[lang])):
+            problems.add(f"title.{lang}", fault)
+        elif lang in raw:
+            titles[f"title_{lang}"] = str(raw[lang])
     return titles
 
 
