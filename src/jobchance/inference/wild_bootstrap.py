@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from jobchance.errors import EstimationError, SpecError
 from jobchance.inference.bootstrap import check_draws
 from jobchance.inference.wild_bootstrap_problem import Problem, read_iv_rows, read_problem
 from jobchance.inference.wild_bootstrap_result import WildBootstrap
-from jobchance.numerics.cluster_effective import effective_numbers
+from jobchance.inference.wild_bootstrap_values import (
+    conventions_of,
+    count_draws,
+    notes_of,
+    quantiles_of,
+    shape_of,
+    unrestricted_set,
+)
 from jobchance.numerics.wild_interval import InvertedSet, invert
 from jobchance.numerics.wild_iv import IvBootstrap
-from jobchance.numerics.wild_linear import exposure_alone, linear_draws
+from jobchance.numerics.wild_linear import linear_draws
 from jobchance.numerics.wild_sums import removed
 from jobchance.numerics.wild_weights import WEIGHTS, enumerable
 from jobchance.options import check_option
@@ -27,30 +32,11 @@ from jobchance.results.fit import Fit
 from jobchance.results.parts import Floats
 from jobchance.results.vcov import Cluster
 
-_TIE = 1e-10
-_FEW = 12
 _IV_INTERVAL_DRAWS = 9_999
-_PROBABILITIES = (0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995)
+_DIGITS, _IV_DIGITS = 1e-7, 1e-4
 
 TStars = Callable[[float, int], Floats]
 """t* under the null tau, (b,), of the first draws."""
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """Draws by where their t* lies, and the p-values that follow."""
-
-    draws: int
-    extreme: int
-    below: int
-    above: int
-    ties: int
-    undefined: int
-    enumerated: bool
-
-    def share(self, count: int) -> float:
-        """All sign vectors hold the observed one; random draws do not, so it is added."""
-        return count / self.draws if self.enumerated else (1 + count) / (1 + self.draws)
 
 
 def wild_bootstrap(
@@ -160,37 +146,22 @@ def wild_bootstrap(
     enumerated = enumerable(weights, problem.n_outer, draws)
     used = 2**problem.n_outer if enumerated else draws
     t_stars = (_iv if problem.is_iv else _linear)(fit, term, problem, weights, draws, seed)
-
-    def t_of(tau: float) -> float:
-        return (problem.estimate - tau) / problem.std_error
-
-    def counted(tau: float, many: int) -> _Counts:
-        stars = t_stars(tau if restricted else problem.estimate, many)
-        return _counts(stars, t_of(tau), enumerated=enumerated)
-
     stars = t_stars(null if restricted else problem.estimate, used)
-    found = _counts(stars, t_of(null), enumerated=enumerated)
+    found = count_draws(stars, problem.t(null), enumerated=enumerated)
     if found.draws == 0:
         raise EstimationError(f"No draw of {term} has a positive variance: cluster in one dimension.")
     reach = min(used, _IV_INTERVAL_DRAWS) if problem.is_iv and not enumerated else used
     if restricted:
-        kept = invert(
-            lambda tau: (made := counted(tau, reach)).share(made.extreme),
-            problem.estimate,
-            problem.std_error,
-            alpha=1 - level,
-            digits=1e-4 if problem.is_iv else 1e-7,
-        )
+        kept = _restricted_set(problem, t_stars, reach, level, enumerated=enumerated)
     else:
-        kept = _unrestricted_set(problem, stars, level, enumerated=enumerated)
-    defined = stars[~np.isnan(stars)]
+        kept = unrestricted_set(problem, stars, level, enumerated=enumerated)
     lower, upper = found.share(found.below), found.share(found.above)
     return WildBootstrap(
         term=term,
         estimate=problem.estimate,
         std_error=problem.std_error,
         null=float(null),
-        t=t_of(null),
+        t=problem.t(null),
         p_value=found.share(found.extreme),
         p_equal_tailed=min(1.0, 2 * min(lower, upper)),
         p_lower=lower,
@@ -198,7 +169,7 @@ def wild_bootstrap(
         level=level,
         conf_low=kept.low,
         conf_high=kept.high,
-        interval=_shape(kept),
+        interval=shape_of(kept),
         draws=used,
         enumerated=enumerated,
         ties=found.ties,
@@ -207,14 +178,25 @@ def wild_bootstrap(
         restricted=restricted,
         clusters=problem.counts,
         bootstrap_cluster=problem.outer_name,
-        distribution=pd.DataFrame(
-            {"probability": _PROBABILITIES, "t": np.quantile(defined, _PROBABILITIES, method="higher")}
-        ),
-        conventions=_conventions(
+        distribution=quantiles_of(stars),
+        conventions=conventions_of(
             problem, restricted=restricted, enumerated=enumerated, reach=reach, used=used
         ),
-        notes=(*problem.notes, *_notes(problem, weights, found, kept, level, restricted=restricted)),
+        notes=(*problem.notes, *notes_of(problem, weights, found, kept, level, restricted=restricted)),
     )
+
+
+def _restricted_set(
+    problem: Problem, t_stars: TStars, draws: int, level: float, *, enumerated: bool
+) -> InvertedSet:
+    """Nulls that the symmetric test does not reject."""
+
+    def p_value(tau: float) -> float:
+        made = count_draws(t_stars(tau, draws), problem.t(tau), enumerated=enumerated)
+        return made.share(made.extreme)
+
+    digits = _IV_DIGITS if problem.is_iv else _DIGITS
+    return invert(p_value, problem.estimate, problem.std_error, alpha=1 - level, digits=digits)
 
 
 def _linear(
@@ -257,93 +239,7 @@ def _iv(
         stars = plan.t(tau, many)
         if exact and tau != problem.estimate:
             # The first sign vector leaves the data as they are; far from the estimate rounding would hide it.
-            stars[0] = (problem.estimate - tau) / problem.std_error
+            stars[0] = problem.t(tau)
         return stars
 
     return t_stars
-
-
-def _counts(stars: Floats, t: float, *, enumerated: bool) -> _Counts:
-    """Where the draws lie; ties, up to rounding, are on the extreme side of every comparison."""
-    known = stars[~np.isnan(stars)]
-    slack = _TIE * max(1.0, abs(t))
-    size = np.abs(known)
-    return _Counts(
-        draws=len(known),
-        extreme=int(np.count_nonzero(size >= abs(t) - slack)),
-        below=int(np.count_nonzero(known <= t + slack)),
-        above=int(np.count_nonzero(known >= t - slack)),
-        ties=int(np.count_nonzero(np.abs(size - abs(t)) <= slack)),
-        undefined=len(stars) - len(known),
-        enumerated=enumerated,
-    )
-
-
-def _unrestricted_set(problem: Problem, stars: Floats, level: float, *, enumerated: bool) -> InvertedSet:
-    """Estimate plus and minus the critical |t*|: the draws do not depend on the null."""
-    size = np.sort(np.abs(stars[~np.isnan(stars)]))
-    # A value is kept while the p-value, the share of draws at least as large, is above 1 - level.
-    needed = (1 - level) * len(size) if enumerated else (1 - level) * (len(size) + 1) - 1
-    above = math.floor(needed + 1e-9) + 1
-    critical = float(size[-above]) if above <= len(size) else 0.0
-    reach = critical * problem.std_error if above > 0 else math.inf
-    return InvertedSet(problem.estimate - reach, problem.estimate + reach, False)
-
-
-def _shape(kept: InvertedSet) -> str:
-    """The form of a confidence set in one word."""
-    if kept.disjoint:
-        return "disjoint"
-    return "closed" if math.isfinite(kept.low) and math.isfinite(kept.high) else "open"
-
-
-def _conventions(
-    problem: Problem, *, restricted: bool, enumerated: bool, reach: int, used: int
-) -> dict[str, str]:
-    """Choices that other software makes differently."""
-    out = {
-        "variance": "CR1 with the small-sample factors of the fit, in every draw",
-        "ties": "|t*| >= |t| - 1e-10 counts as extreme",
-        "p-value": "count / 2^G, the observed signs and their mirror image included"
-        if enumerated
-        else "(1 + count) / (1 + draws)",
-        "interval": "nulls not rejected by the symmetric test"
-        + ("" if reach == used else f", with the first {reach:,} draws"),
-    }
-    if problem.is_iv:
-        out["first stage"] = (
-            "efficient: with the residuals of the outcome under the null"
-            if restricted
-            else ("efficient, with the residuals of the estimate")
-        )
-    return out
-
-
-def _notes(
-    problem: Problem, weights: str, found: _Counts, kept: InvertedSet, level: float, *, restricted: bool
-) -> list[str]:
-    """What a reader must know about this bootstrap."""
-    G, notes = problem.n_outer, []
-    if weights == "rademacher" and G < _FEW:
-        notes.append(
-            f"{G} clusters have {2 ** (G - 1):,} pairs of sign vectors, so the smallest p-value is "
-            f"1/{2 ** (G - 1):,}; weights='webb' has finer steps."
-        )
-    if found.undefined:
-        notes.append(f"{found.undefined:,} draws without a positive multi-way variance are left out.")
-    if not (math.isfinite(kept.low) and math.isfinite(kept.high)):
-        notes.append(
-            f"The confidence set has no end on a side: with {G} clusters no value is far enough from the "
-            f"estimate to be rejected at {1 - level:.3g}."
-        )
-    if kept.disjoint:
-        notes.append("The confidence set has gaps; the limits shown are the outermost.")
-    z = exposure_alone(problem.regressors.X, problem.place)
-    effective = float(np.nanmin(effective_numbers(z, problem.outer, G)))
-    if effective < max(4.0, G / 3):
-        fails = "reject too rarely" if restricted else "reject too often"
-        notes.append(
-            f"The exposure has effectively {effective:.1f} of {G} clusters: a bootstrap may {fails}. See "
-            "cluster_diagnostics, and use a randomisation test if the exposure was assigned."
-        )
-    return notes

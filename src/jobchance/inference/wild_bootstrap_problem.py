@@ -48,6 +48,10 @@ class Problem:
         """Whether the regression is two-stage least squares."""
         return self.regressors.kind != "least squares"
 
+    def t(self, null: float) -> float:
+        """Studentised distance of the estimate from a null."""
+        return (self.estimate - null) / self.std_error
+
     @property
     def n_outer(self) -> int:
         """Clusters that get a multiplier."""
