@@ -136,7 +136,7 @@ def test_everything_wrong_with_the_arguments_is_said_at_once(tmp_path):
         assert words in result.stderr
     assert "Traceback" not in result.stderr
     both = Request(
-        tmp_path / "absent.toml", None, tmp_path / "Hjemsendelse" / "a", "2", "tcp://a:1", 1, False
+        tmp_path / "absent.toml", None, tmp_path / "Hjemsendelse" / "a", "2", "tcp://a:1", 1, None, False
     )
     with pytest.raises(SpecError, match=r"(?s)absent.*export folder.*exclude each other"):
         run_command(both, lambda: pytest.fail("the study was read"))

@@ -168,6 +168,9 @@ def multiverse(
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for the first worker of the scheduler.")
     ] = 60.0,
+    memory: Annotated[
+        float | None, typer.Option(help="Most memory of each process of --jobs, in GB; no limit if left out.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or begin if there is none.")
     ] = False,
@@ -186,7 +189,20 @@ def multiverse(
     """Run every specification of a multiverse file and draw the specification curve."""
     from jobchance.cli.multiverse import Request, run_command
 
-    request = Request(spec, study, out, jobs, scheduler, wait, resume, lang.value, policy, draws, seed)
+    request = Request(
+        spec=spec,
+        study=study,
+        out=out,
+        jobs=jobs,
+        scheduler=scheduler,
+        wait=wait,
+        memory=memory,
+        resume=resume,
+        lang=lang.value,
+        policy=policy,
+        draws=draws,
+        seed=seed,
+    )
     run_command(request, lambda: _study(study, data, seed, lang.value))
 
 

@@ -48,6 +48,7 @@ class Request:
     jobs: str | None
     scheduler: str | None
     wait: float
+    memory: float | None
     resume: bool
     lang: str = "da"
     policy: str = "cautious_dk"
@@ -132,7 +133,9 @@ def _compute(request: Request) -> Compute:
         raise SpecError("--jobs and --scheduler exclude each other: processes of this machine, or a cluster.")
     if request.jobs is not None:
         number: Any = int(request.jobs) if request.jobs.isdecimal() else request.jobs
-        return LocalCompute(number)
+        return LocalCompute(number, memory_gb=request.memory)
+    if request.memory is not None:
+        raise SpecError("--memory limits the processes of --jobs: give both, or neither.")
     if request.scheduler is None:
         return InProcess()
     compute = DaskCompute(request.scheduler, wait_seconds=request.wait)

@@ -6,7 +6,9 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from itertools import count
+from math import inf
 from multiprocessing.connection import wait
 from typing import Any, Literal
 
@@ -34,11 +36,15 @@ class LocalCompute(Compute):
     ----------
     n_jobs : int or "all"
         Processes, 1 or more; `"all"` is one per processor.
+    memory_gb : float, optional
+        Most memory of each process, in units of 10^9 bytes: a task that asks for more fails with a
+        `MemoryError`, instead of the system ending whatever process it likes. `None`: no limit of its own.
 
     Raises
     ------
     SpecError
-        `n_jobs` is neither a whole number of 1 or more nor `"all"`.
+        `n_jobs` is neither a whole number of 1 or more nor `"all"`; `memory_gb` is not positive, or given on
+        a system without such limits.
 
     Examples
     --------
@@ -47,9 +53,10 @@ class LocalCompute(Compute):
     [1, 2, 3]
     """
 
-    def __init__(self, n_jobs: int | Literal["all"]) -> None:
+    def __init__(self, n_jobs: int | Literal["all"], *, memory_gb: float | None = None) -> None:
         self.n_jobs = _check_n_jobs(n_jobs)
-        self._pool = Pool()
+        self.memory_gb = memory_gb
+        self._pool = Pool(_check_memory(memory_gb))
         self._numbers = count(1)
         self._running = False
         self._closed = False
@@ -215,3 +222,14 @@ def _check_n_jobs(n_jobs: int | Literal["all"]) -> int:
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1:
         raise SpecError(f"n_jobs={n_jobs!r} is not known. Expected a whole number of 1 or more, or 'all'.")
     return n_jobs
+
+
+def _check_memory(memory_gb: float | None) -> int | None:
+    """Return the limit in bytes."""
+    if memory_gb is None:
+        return None
+    if isinstance(memory_gb, bool) or not isinstance(memory_gb, int | float) or not 0 < memory_gb < inf:
+        raise SpecError(f"memory_gb={memory_gb!r} is no limit. Expected a number above 0, or None.")
+    if find_spec("resource") is None:
+        raise SpecError("memory_gb: this system has no limits on the memory of a process. Leave it out.")
+    return int(memory_gb * 1e9)

@@ -21,11 +21,13 @@ class WorkerEnded(Exception):  # noqa: N818 - an event of the pool, never shown
 class WorkerProcess:
     """One process and what it owes: `owed` counts answers asked for and not yet read."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_bytes: int | None = None) -> None:
         # A fresh interpreter: a fork would share locks and thread pools of numerical libraries.
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs,), name="jobchance-worker", daemon=True)
+        self._process = context.Process(
+            target=serve, args=(theirs, memory_bytes), name="jobchance-worker", daemon=True
+        )
         with one_thread_environment():
             self._process.start()
         theirs.close()
@@ -98,12 +100,13 @@ class WorkerProcess:
 class Pool:
     """Worker processes in numbered places; a place keeps its number when its process is replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_bytes: int | None = None) -> None:
         self.workers: list[WorkerProcess] = []
+        self._memory_bytes = memory_bytes
 
     def grow(self, n_workers: int) -> list[WorkerProcess]:
         """Start processes until there are `n_workers`, and return them all."""
-        new = [WorkerProcess() for _ in range(n_workers - len(self.workers))]
+        new = [WorkerProcess(self._memory_bytes) for _ in range(n_workers - len(self.workers))]
         self.workers += new
         try:
             for worker in new:
@@ -122,7 +125,7 @@ class Pool:
         )
         worker.stop()
         place = self.workers.index(worker)
-        self.workers[place] = WorkerProcess()
+        self.workers[place] = WorkerProcess(self._memory_bytes)
         self.workers[place].wait_until_ready()
         return self.workers[place]
 
@@ -130,7 +133,7 @@ class Pool:
         """Replace processes that an interrupt had to stop."""
         for place, worker in enumerate(self.workers):
             if worker.connection.closed:
-                self.workers[place] = WorkerProcess()
+                self.workers[place] = WorkerProcess(self._memory_bytes)
                 self.workers[place].wait_until_ready()
 
     def stop(self) -> None:

@@ -15,9 +15,11 @@ from jobchance.compute.tasks import describe_failure, run_task
 from jobchance.errors import SpecError
 
 
-def serve(connection: Connection) -> None:
+def serve(connection: Connection, memory_bytes: int | None = None) -> None:
     """Answer messages until the pipe closes; an interrupt at the terminal is the driver's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if memory_bytes is not None:
+        limit_memory(memory_bytes)
     desk = _Desk()
     connection.send("ready")
     while True:
@@ -28,6 +30,15 @@ def serve(connection: Connection) -> None:
                 answer.send(connection)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
+
+
+def limit_memory(n_bytes: int) -> None:
+    """Let this process have so much memory of its own; a request for more is a `MemoryError`."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    allowed = n_bytes if most == resource.RLIM_INFINITY else min(n_bytes, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, most))
 
 
 class _Desk:

@@ -24,6 +24,10 @@ def shape_and_flags(task):
     return task.shape, task.flags.writeable, task.flags.f_contiguous, float(task.sum())
 
 
+def fill_megabytes(task):
+    return float(np.ones(task * 1_000_000, dtype=np.uint8).sum())
+
+
 def double_slowly(task):
     time.sleep(0.2)
     return 2 * task
