@@ -21,6 +21,7 @@ from jobchance.study.model import Study
 
 LINKS = ("logit", "cloglog", "probit")
 REASONS = (step.LOST, step.OUTCOME, step.EXIT)
+_IN_PLACE = (step.MEASURED, *REASONS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -142,14 +143,8 @@ def estimate(
     """The model and its rows; see `dropout_model`."""
     check_option("link", link, LINKS)
     names = choose_covariates(panel, covariates)
-    rows, terms = model_rows(panel, steps, names)
-    usable = steps.eligible
-    if reason != step.LOST:
-        rows = rows.rename(columns={"lost": reason} if reason not in rows else {}).drop(
-            columns=["lost"], errors="ignore"
-        )
-        rows[reason] = steps.status.eq(reason).astype(float)
-        usable = steps.due & ~steps.status.isin([step.ENDED, step.AFTER_GAP])
+    usable = steps.eligible if reason == step.LOST else steps.due & steps.status.isin(_IN_PLACE)
+    rows, terms = model_rows(panel, steps.status.eq(reason).rename(reason), usable, names)
     used = rows[usable]
     if used.empty or used[reason].nunique() < 2:
         raise DesignError(

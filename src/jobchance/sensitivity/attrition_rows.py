@@ -10,10 +10,9 @@ from jobchance.design.columns import is_categorical, numeric_values
 from jobchance.design.nodes import quoted
 from jobchance.errors import DesignError, SpecError
 from jobchance.panel.model import AnalysisPanel
-from jobchance.sensitivity.attrition_steps import LOST, Steps
 
 WAVE = "wave_group"
-LEAST = 20  # lost and measured rows behind a wave of its own
+LEAST = 20  # rows with and without the event behind a wave of its own
 _LATER = {
     "outcome": "lies after the measurement",
     "weeks_to_outcome": "lies after the measurement",
@@ -57,17 +56,17 @@ def choose_covariates(panel: AnalysisPanel, covariates: Iterable[str] | None) ->
 
 
 def model_rows(
-    panel: AnalysisPanel, steps: Steps, covariates: tuple[str, ...]
+    panel: AnalysisPanel, event: pd.Series, usable: pd.Series, covariates: tuple[str, ...]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Every row of the panel with `lost`, the wave (tail pooled) and covariates without gaps; formula terms.
+    """Every row of the panel with the event, the wave (tail pooled), covariates without gaps; formula terms.
 
     A missing number is set to the mean of the known ones and marked in `<name>_missing`; a missing text is a
     level of its own. That is right for a prediction, and would not be for a coefficient of interest.
     """
     frame = panel.frame
     rows = frame[[c for c in frame if c not in covariates]].copy()
-    rows["lost"] = steps.status.eq(LOST).astype(float)
-    rows[WAVE] = wave_groups(frame["wave"], steps)
+    rows[str(event.name)] = event.astype(float)
+    rows[WAVE] = wave_groups(frame["wave"], event, usable)
     terms = [WAVE] if len(rows[WAVE].unique()) > 1 else []
     for name in covariates:
         column = frame[name]
@@ -87,14 +86,10 @@ def model_rows(
     return rows, terms
 
 
-def wave_groups(wave: pd.Series, steps: Steps) -> pd.Series:
+def wave_groups(wave: pd.Series, event: pd.Series, usable: pd.Series) -> pd.Series:
     """Waves as texts `"01"`, `"02"`, ..., the tail pooled until every one has rows enough of both kinds."""
-    usable = steps.eligible
-    table = pd.crosstab(wave[usable], steps.status[usable].eq(LOST)).reindex(
-        columns=[False, True], fill_value=0
-    )
-    first = int(wave.min())
-    last = first
+    table = pd.crosstab(wave[usable], event[usable]).reindex(columns=[False, True], fill_value=0)
+    last = int(wave.min())
     for number in sorted(int(w) for w in table.index):
         tail = table.loc[table.index >= number].sum()
         if (tail >= LEAST).all() and (table.loc[table.index < number] >= LEAST).all(axis=None):
