@@ -140,8 +140,8 @@ def _compute(request: Request) -> Compute:
         return InProcess()
     compute = DaskCompute(request.scheduler, wait_seconds=request.wait)
     assert compute.client, "connected and checked, or an error"
-    # What a lost connection means is said by the run itself, once.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for logger in ("distributed", "distributed.client"):  # what a loss means is said by the run itself, once
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     return compute
 
 
