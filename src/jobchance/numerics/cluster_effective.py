@@ -45,7 +45,7 @@ def effective_numbers(z: Floats, codes: Codes, count: int) -> tuple[float, float
 
 def fewest_effective(X: Floats, bread: Floats, codes: Codes, count: int) -> Floats:
     """The smaller of the two numbers of each coefficient (k,); NaN for a constant column, the intercept."""
-    weights = X @ (bread / np.diag(bread))
-    constant = np.ptp(X, axis=0) == 0
-    numbers = [effective_numbers(z, codes, count) for z in weights.T]
+    weights = (bread / np.diag(bread)).T @ X.T  # one covariate after another in memory
+    constant = [bool((column == column[0]).all()) for column in X.T]
+    numbers = [effective_numbers(z, codes, count) for z in weights]
     return np.where(constant, np.nan, [np.nanmin(pair) for pair in numbers])

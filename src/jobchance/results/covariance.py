@@ -169,7 +169,9 @@ def _effective(rows: Rows, codes: list[Codes], counts: tuple[int, ...]) -> tuple
     if rows.regressors is None or counts[few] >= FEW_CLUSTERS:
         return ()
     X, _ = rows.regressors.scaled
-    return tuple(fewest_effective(X, rows.bread, dense_codes(codes[few])[0], counts[few]).tolist())
+    # Codes of the whole data may have gaps at the rows used; finding that out is cheaper than a sort.
+    dense = codes[few] if int(codes[few].max()) < counts[few] else dense_codes(codes[few])[0]
+    return tuple(fewest_effective(X, rows.bread, dense, counts[few]).tolist())
 
 
 def _advice(rows: Rows) -> str:
