@@ -150,6 +150,11 @@ def _regressors(rows: Rows, vcov: Cluster) -> Regressors:
             "leverage, which least squares, two-stage least squares, logit and Poisson regression have. "
             "Use Cluster(...) without kind."
         )
+    if vcov.kind != "jackknife" and found.weighted:
+        raise DesignError(
+            f"{asked} needs to know how the variance of a row goes with its weight, which sampling weights do "
+            "not say: use kind='jackknife'."
+        )
     if vcov.kind == "jackknife" and found.kind != "least squares":
         raise DesignError(
             f"{asked} is exact for least squares only, and this is {found.kind}: use kind='CR3', which takes "

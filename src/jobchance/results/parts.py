@@ -207,12 +207,16 @@ class Regressors:
         Least squares alone is solved again exactly without a cluster.
     variance : array (n,) or None
         Variance function at the fitted means (likelihood with the canonical link), `None` for 1.
+    weighted : bool
+        X and e are multiplied by the roots of weights: what the weights say about the variance is not known,
+        so that no adjustment rests on it.
     """
 
     X: Floats
     residual: Floats
     kind: str = "least squares"
     variance: Floats | None = None
+    weighted: bool = False
 
     def __repr__(self) -> str:
         return f"Regressors({self.kind!r}, {len(self.residual)} rows)"

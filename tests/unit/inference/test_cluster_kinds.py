@@ -89,6 +89,24 @@ def test_jackknife_is_for_least_squares(data):
         fit_iv("y ~ [d ~ z]", data, vcov=vcov)
 
 
+def test_weighted_least_squares_has_the_jackknife(data):
+    weighted = data.assign(weight=np.exp(data["z"]))
+    fit = fit_glm("y ~ x", weighted, family="gaussian", vcov=Cluster("g"), weights="weight")
+    with pytest.raises(DesignError, match="use kind='jackknife'"):
+        fit.with_vcov(Cluster("g", kind="CR2"))
+    without = [
+        fit_glm(
+            "y ~ x", weighted[weighted["g"] != g], family="gaussian", vcov="model", weights="weight"
+        ).params["x"]
+        for g in range(8)
+    ]
+    expected = np.sqrt(7 / 8 * np.sum((np.array(without) - fit.params["x"]) ** 2))
+    assert fit.with_vcov(Cluster("g", kind="jackknife")).std_errors["x"] == pytest.approx(expected)
+    logit = fit_glm("b ~ x", weighted, family="binomial", vcov=Cluster("g"), weights="weight")
+    with pytest.raises(DesignError, match="not defined for this estimator"):
+        logit.with_vcov(Cluster("g", kind="CR3"))
+
+
 @pytest.mark.parametrize("kind", ["CR2", "CR3"])
 def test_two_dimensions_are_refused_but_for_the_jackknife(data, kind):
     fit = fit_glm("y ~ x", data, family="gaussian", vcov="model")

@@ -103,6 +103,26 @@ def test_first_differences_equal_refitting(panel):
     compare(made, t, stars, share=enumerated)
 
 
+def test_weights_equal_refitting(panel):
+    weighted = panel.assign(weight=np.exp(panel["z"]))
+    fit = fit_glm("y ~ x + w", weighted, family="gaussian", vcov=Cluster("home"), weights="weight")
+    made = wild_bootstrap(fit, "x", draws=200, seed=1)
+    root = np.sqrt(weighted["weight"].to_numpy())
+    X = np.column_stack([panel["x"], panel["w"], np.ones(len(panel))]) * root[:, None]
+    codes = panel["home"].to_numpy()
+    t, stars = wild_ols(
+        X,
+        panel["y"].to_numpy() * root,
+        0,
+        terms_of(fit, [codes]),
+        codes,
+        weights="rademacher",
+        draws=200,
+        seed=1,
+    )
+    compare(made, t, stars, share=enumerated)
+
+
 @pytest.mark.parametrize("by", ["home", "team", "intersection"])
 def test_two_way_clusters_equal_refitting(panel, by):
     fit = fit_glm("y ~ x + w", panel, family="gaussian", vcov=Cluster("home", "team"))
