@@ -44,7 +44,7 @@ from jobchance.study.model import Study
 SCALES = ("sd", "unit")
 SAMPLE_BYTES = 64_000_000
 """Most memory for positions of rows."""
-GROUND_BYTES = 256_000_000
+GROUND_BYTES = 128_000_000
 """Most memory for what linear specifications share."""
 
 
