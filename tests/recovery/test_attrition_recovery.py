@@ -69,6 +69,18 @@ def test_drop_out_model_recovers_its_odds():
     assert fit.statistics["auc"] > 0.7
 
 
+@pytest.mark.parametrize("dial", [0.5, 2.0])
+def test_drop_out_of_the_simulator(dial):
+    """The share lost per wave is that of the simulator's rate, and its slope in employability is negative."""
+    study = jc.simulate_study(seed=31, n_citizens=2500, attrition=dial)
+    fit = dropout_model(jc.build_panel(study), covariates=["expectation"])
+    waves = fit.diagnostics["waves"]
+    lost, kept = waves["n_lost"].sum(), waves["n_next"].sum()
+    rate = study.truth["parameters"]["dropout_rate_per_wave"]
+    assert lost / (lost + kept) == pytest.approx(1 - np.exp(-rate), abs=0.02)
+    assert fit.params["expectation"] < fit.std_errors["expectation"]
+
+
 def test_weights_without_the_cause_do_not_help():
     """The assumption matters: leaving out what drives the loss leaves the bias."""
     panel = panel_with_loss(np.random.default_rng(6), 3000)

@@ -217,3 +217,16 @@ def test_weighted_fit_against_fit_glm(weights):
     assert stacked.with_vcov(jc.Cluster("citizen_id")).std_errors.iloc[1] > 0
     with pytest.raises(SpecError, match="model"):
         weighted_fit("outcome ~ expectation", weights, vcov="model")
+
+
+def test_weights_of_fit_glm_are_above_zero(bip_panel):
+    data = bip_panel.frame.assign(w=(bip_panel.frame["wave"] > 1).astype(float))
+    with pytest.raises(DesignError, match="zero in"):
+        jc.fit_glm("outcome ~ expectation", data, family="binomial", weights="w")
+    whole = data.assign(w=2.0)
+    for family, link in (("binomial", "cloglog"), ("gaussian", "identity")):
+        plain = jc.fit_glm("outcome ~ expectation", whole, family=family, link=link)
+        same = jc.fit_glm("outcome ~ expectation", whole, family=family, link=link, weights="w")
+        assert same.estimates == pytest.approx(plain.estimates)
+        assert same.std_errors.to_numpy() == pytest.approx(plain.std_errors.to_numpy())
+        assert same.loglik is None

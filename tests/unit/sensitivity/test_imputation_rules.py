@@ -10,6 +10,7 @@ from statsmodels.imputation.mice import MICEData
 import jobchance as jc
 from jobchance.errors import SpecError
 from jobchance.numerics.rubin import barnard_rubin, pool
+from jobchance.sensitivity import imputation_chains
 from jobchance.sensitivity.imputation import multiple_imputation
 from jobchance.sensitivity.imputation_chains import _TAKES_RNG, Chains, NumberChain, completed_sets
 from jobchance.sensitivity.imputation_plan import make_plan
@@ -72,6 +73,17 @@ def test_chains_over_numbers_are_those_of_statsmodels(data):
         chain.update_all(2)
         made.append(chain.data.to_numpy())
     np.testing.assert_array_equal(made[0], made[1])
+
+
+def test_older_statsmodels_draws_from_the_global_state_which_is_put_back(monkeypatch):
+    monkeypatch.setattr(imputation_chains, "_TAKES_RNG", False)
+    np.random.seed(5)  # noqa: NPY002
+    expected = np.random.RandomState(9).random(3)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    with imputation_chains._generator(9) as options:
+        assert options == {}
+        assert np.random.random(3).tolist() == expected.tolist()  # noqa: NPY002
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
 def test_means_over_other_rows_of_the_cluster(data):
