@@ -131,15 +131,16 @@ def study(method: str, *, slope: float, caseworkers: int, rows: int, replication
 def main(target: Path) -> None:
     """The whole study."""
     signs = {"replications": 1000, "draws": 199, "rows": 20}
-    rows = {"replications": 200, "draws": 99, "rows": 20}
+    power = signs | {"replications": 300}
+    rows = {"replications": 100, "draws": 39, "rows": 20}
     cases = [
         ("sign_flip", 0.0, 40, signs),
         ("sign_flip", 0.0, 10, signs),
         ("sign_flip", 0.0, 6, signs),
         ("sign_flip_half", 0.0, 40, signs),
         ("permute_rows", 0.0, 40, rows),
-        ("sign_flip", 0.1, 40, signs),
-        ("sign_flip", 0.2, 40, signs),
+        ("sign_flip", 0.1, 40, power),
+        ("sign_flip", 0.2, 40, power),
     ]
     lines = []
     for method, slope, caseworkers, sizes in cases:

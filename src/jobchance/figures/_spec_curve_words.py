@@ -36,7 +36,7 @@ def headline(rows: pd.DataFrame, lang: str) -> str:
     else:
         kind = "most" if sign >= _MOST else "depends"
     reference = label(f"{_KEY}.reference.{rows['reference'].iloc[0]}", lang)
-    share = _floored(both if kind == "holds" else sign, lang)
+    share = _share(both if kind == "holds" else sign, lang)
     return label(f"{_KEY}.headline.{kind}", lang, share=share, reference=reference)
 
 
@@ -47,9 +47,9 @@ def _is_clear(rows: pd.DataFrame) -> bool:
     return phrase.outside_zero(rows.iloc[(len(rows) - 1) // 2]) != 0
 
 
-def _floored(share: float, lang: str) -> str:
+def _share(share: float, lang: str) -> str:
     """A share in whole per cent that says 100 only of all."""
-    return Formatter(lang).percent(np.floor(100 * share + 1e-9) / 100)
+    return Formatter(lang).percent(min(share, 0.99) if share < 1 else share)
 
 
 def subtitle(rows: pd.DataFrame, lang: str) -> str:
@@ -118,8 +118,8 @@ def agreeing(rows: pd.DataFrame, lang: str) -> str:
         f"{_KEY}.agreeing.{reference}",
         lang,
         median=text.pp(float(rows["typical_estimate"].iloc[0]) / 100, decimals=2),
-        sign=_floored(float(rows["same_sign"].iloc[0]), lang),
-        both=_floored(float(rows["same_both"].iloc[0]), lang),
+        sign=_share(float(rows["same_sign"].iloc[0]), lang),
+        both=_share(float(rows["same_both"].iloc[0]), lang),
     )
 
 
@@ -187,7 +187,7 @@ def alt(rows: pd.DataFrame, found: Sequence[Dimension], lang: str) -> str:
         n=text.count(len(rows)),
         median=text.pp(float(rows["typical_estimate"].iloc[0]) / 100, decimals=2),
         range=text.range(low, high, decimals=2),
-        sign=_floored(float(rows["same_sign"].iloc[0]), lang),
+        sign=_share(float(rows["same_sign"].iloc[0]), lang),
         choices=text.listing([one.text for one in found])
         if found
         else label("multiverse.word.no_levels", lang),

@@ -112,6 +112,7 @@ def draw_grid(ax: Axes, found: list[Dimension], colours: NDArray[np.object_], he
         ax.text(
             0.0, y + 0.5, heading, transform=ax.get_yaxis_transform(), va="center", fontweight="bold",
             fontsize=style.SMALL_SIZE, clip_on=False,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip
         y += 1.0
         for row in one.rows:

@@ -16,6 +16,7 @@ from jobchance.sensitivity.multiverse.agreement import ALL, agreement
 from jobchance.sensitivity.multiverse.importance import importance
 from jobchance.sensitivity.multiverse.result import Multiverse
 from jobchance.sensitivity.multiverse.result_frame import DIMENSIONS, known, same_unit, unit_of
+from jobchance.sensitivity.multiverse.workbench_panels import panel_key
 from jobchance.study.model import Study
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def specification_frame(
     group. And every count is rounded down to a multiple of `max(min_persons, min_events)`, caseworkers to one
     of their own threshold, so that sums and differences of several rows say nothing about single persons
     either. A multiverse without its rows (read from disk, copied) is taken to be one group. Keys, sample
-    hashes, reasons and notes do not leave.
+    hashes, reasons and notes do not leave. `N_events`
+    counts citizens with the outcome.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def specification_frame(
     rows = same_unit(known(frame), frame).sort_values(["estimate", "key"], kind="stable")
     if rows.empty:
         raise SpecError(f"specification_curve: none of the {len(frame)} specifications has an estimate.")
-    curve = _curve(rows)
+    curve = _curve(rows).assign(N_events=_citizens_with_outcome(multiverse, rows))
     shown = protect(curve, policy, output=f"F83 {NAME}")
     kept = rows[~shown["suppressed"].to_numpy(dtype=bool)]
     if kept.empty:
@@ -127,6 +129,28 @@ def _curve(rows: pd.DataFrame) -> pd.DataFrame:
         {"rank": np.arange(1, len(rows) + 1), "is_main": rows["main"].to_numpy(bool)} | plain
     )
     return curve.assign(**counts, **texts)[list(COLUMNS)]
+
+
+def _citizens_with_outcome(multiverse: Multiverse, rows: pd.DataFrame) -> np.ndarray:
+    """Citizens with the outcome behind each row; the frame of a multiverse counts measurements with it.
+
+    Without the rows it is the same share of the citizens as of the measurements.
+    """
+    bench = multiverse.workbench
+    if bench is None:
+        share = rows["n_events"].astype(float) / rows["n_rows"].astype(float)
+        return np.floor((share * rows["n_citizens"].astype(float)).to_numpy(dtype=float))
+    by_key = {spec.key: spec for spec in multiverse.expansion.specifications}
+    panels = bench.panels
+    found: dict[object, float] = {}
+    counts = []
+    for key in rows["key"]:
+        where, drawn = panel_key(by_key[key]), bench.sample(by_key[key])
+        if (where, drawn.hash) not in found:
+            behind = panels[where].frame.iloc[drawn.positions]
+            found[where, drawn.hash] = float(behind.loc[behind["outcome"] == 1, "citizen_id"].nunique())
+        counts.append(found[where, drawn.hash])
+    return np.array(counts)
 
 
 def _groups(multiverse: Multiverse, rows: pd.DataFrame, policy: DisclosurePolicy) -> np.ndarray:

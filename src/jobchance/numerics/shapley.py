@@ -7,7 +7,6 @@ correlation of the groups in S. Lindeman, Merenda & Gold (1980); Groemping (2007
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from math import factorial
 
 import numpy as np
@@ -31,38 +30,46 @@ def subset_r_squared(y: Floats, groups: Sequence[Floats]) -> Floats:
     """R2(S) for every subset S of the groups; place = sum of 2**j over the groups j in S. Shape (2**d,).
 
     Groups enter one after the other: what a group explains of the rest is swept out of G, so that each subset
-    costs one small eigenproblem. Copies of columns that are already in explain nothing.
+    costs one small eigenproblem. The widest group enters first, and so only once. Copies of columns that are
+    already in explain nothing.
     """
-    columns = np.column_stack([*groups, y - y.mean()])
+    order = sorted(range(len(groups)), key=lambda j: -groups[j].shape[1])
+    columns = np.column_stack([*(groups[j] for j in order), y - y.mean()])
     gram = columns.T @ columns
-    ends = np.cumsum([0, *(group.shape[1] for group in groups)])
-    blocks = [np.arange(a, b) for a, b in pairwise(ends)]
+    widths = [groups[j].shape[1] for j in order]
+    scale = [np.sqrt(part) for part in np.split(np.diag(gram)[:-1], np.cumsum(widths)[:-1])]
     found = np.zeros(2 ** len(groups))
-    total = gram[-1, -1]
+    total = float(gram[-1, -1])
     if total <= 0:
         raise ValueError("y does not vary, so there is nothing to explain")
-    scale = np.diag(gram).copy()
 
     def enter(first: int, left: Floats, place: int, explained: float) -> None:
-        for j in range(first, len(blocks)):
-            swept, gain = _sweep(left, blocks[j], scale)
-            found[place + 2**j] = min((explained + gain) / total, 1.0)
-            enter(j + 1, swept, place + 2**j, explained + gain)
+        """`left` holds the columns of the groups from `first` on, and y."""
+        for j in range(first, len(order)):
+            swept, gain = _sweep(left, scale[j])
+            there = place + 2 ** order[j]
+            found[there] = min((explained + gain) / total, 1.0)
+            enter(j + 1, swept, there, explained + gain)
+            left = left[widths[j] :, widths[j] :]
 
     enter(0, gram, 0, 0.0)
     return found
 
 
-def _sweep(gram: Floats, block: Ints, scale: Floats) -> tuple[Floats, float]:
-    """`gram` without what `block` explains, and how much that was of y's sum of squares."""
-    if block.size == 0:
-        return gram, 0.0
-    norm = np.sqrt(scale[block])
-    values, vectors = np.linalg.eigh(gram[np.ix_(block, block)] / np.outer(norm, norm))
-    kept = values > _RANK * max(block.size, 1)
+def _sweep(gram: Floats, norm: Floats) -> tuple[Floats, float]:
+    """The later columns of `gram` without what its first block explains, and y's sum of squares that it does.
+
+    `norm` (k,) holds the lengths of the block's own columns before anything was swept.
+    """
+    k = norm.size
+    rest = gram[k:, k:]
+    if k == 0:
+        return rest, 0.0
+    values, vectors = np.linalg.eigh(gram[:k, :k] / np.outer(norm, norm))
+    kept = values > _RANK * k
     basis = (vectors[:, kept] / np.sqrt(values[kept])) / norm[:, None]
-    onto = gram[:, block] @ basis
-    return gram - onto @ onto.T, float(onto[-1] @ onto[-1])
+    onto = gram[k:, :k] @ basis
+    return rest - onto @ onto.T, float(onto[-1] @ onto[-1])
 
 
 def average_over_orders(r_squared: Floats) -> Floats:

@@ -213,3 +213,17 @@ def test_summary_names_the_verdicts_of_rungs():
     ]
     text = multiverse(rows).summary()
     assert "no verdict (1), suggestive (1)" in text
+
+
+def test_summary_of_a_choice_with_many_options_names_the_ends():
+    text = multiverse(grid({"sample": 20}, lambda i: float(i))).summary()
+    assert "Median by sample: o0 0.00, o19 19.00\n" in text
+
+
+def test_a_choice_of_hundreds_of_options():
+    """All 512 subsets of nine covariates as one dimension, crossed with two others."""
+    rows = grid({"covariates": 512, "waves": 2, "missing": 2}, lambda i, j, k: i % 7 + j + 0.1 * k)
+    made = multiverse(rows)
+    shares = made.importance().shares.set_index("dimension")["share"]
+    assert shares["covariates"] == pytest.approx(4 / (4 + 0.25 + 0.0025), abs=0.01)
+    assert len(made.agreement()) == 1 + 512 + 2 + 2  # no main specification: the median alone

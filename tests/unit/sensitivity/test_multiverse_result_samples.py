@@ -106,6 +106,17 @@ def test_the_frame_passes_and_its_counts_cannot_be_subtracted(made, study):
     assert not {"key", "sample_hash", "reason", "note"} & set(frame.columns)
 
 
+def test_events_are_citizens_not_measurements(study):
+    """Four citizens with the outcome at both waves are eight measurements, and still too few."""
+    panel = make_panel(3)
+    frame = panel.frame.assign(outcome=0.0)
+    frame.loc[frame["age"].isin([3.0, 30.0, 50.0, 70.0]), "outcome"] = 1.0
+    made = run(AnalysisPanel(frame, pd.DataFrame(), META), [spec(), spec(covariates=("z1",))])
+    assert made.frame["n_events"].iloc[0] == 8
+    with pytest.raises(SpecError, match="too few persons or events"):
+        specification_frame(made, study, panel, policy=POLICY)
+
+
 def test_any_two_shown_counts_differ_by_nothing_or_by_enough(made, study):
     panel = next(iter(made.workbench.panels.values()))
     for policy in (

@@ -57,19 +57,14 @@ def agreement(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
             "interval_below_zero": rows["conf_high"] < 0,
         }
     )
-    parts = [(ALL, ALL, rows.index)]
-    parts += [
-        (dimension, str(option), part.index)
-        for dimension in varying(rows)
-        for option, part in rows.groupby(dimension, sort=True)
-    ]
-    records = [
-        {"reference": reference, "dimension": dimension, "option": option}
-        | _shares(marks.loc[index], *marks.loc[place, ["sign", "significant"]])
+    parts = [
+        _shares(
+            marks, place, rows[dimension] if dimension != ALL else pd.Series(ALL, index=rows.index)
+        ).assign(reference=reference, dimension=dimension)
         for reference, place in _references(rows).items()
-        for dimension, option, index in parts
+        for dimension in (ALL, *varying(rows))
     ]
-    return pd.DataFrame(records, columns=list(COLUMNS))
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
 
 
 def _references(rows: pd.DataFrame) -> dict[str, int]:
@@ -80,16 +75,12 @@ def _references(rows: pd.DataFrame) -> dict[str, int]:
     return {"main": int(main[0])} | middle if len(main) else middle
 
 
-def _shares(marks: pd.DataFrame, its_sign: float, is_significant: bool) -> dict[str, object]:
-    """What the rows of `marks` have in common with a reference."""
-    sign = marks["sign"].eq(its_sign)
-    significant = marks["significant"].eq(is_significant)
-    return {
-        "specifications": len(marks),
-        "same_sign": float(sign.mean()),
-        "same_significance": float(significant.mean()),
-        "same_both": float((sign & significant).mean()),
-        "positive": float(marks["positive"].mean()),
-        "interval_above_zero": float(marks["interval_above_zero"].mean()),
-        "interval_below_zero": float(marks["interval_below_zero"].mean()),
-    }
+def _shares(marks: pd.DataFrame, place: int, options: pd.Series) -> pd.DataFrame:
+    """What the rows with each option have in common with the reference at `place`."""
+    sign = marks["sign"].eq(marks["sign"].loc[place])
+    significant = marks["significant"].eq(marks["significant"].loc[place])
+    shared = marks.assign(same_sign=sign, same_significance=significant, same_both=sign & significant)
+    by_option = shared[list(COLUMNS[4:])].astype(float).groupby(options, sort=True)
+    found = by_option.mean().assign(specifications=by_option.size())
+    found.insert(0, "option", found.index.astype(str))
+    return found

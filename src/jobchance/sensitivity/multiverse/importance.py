@@ -119,17 +119,17 @@ def importance(frame: pd.DataFrame) -> Importance:
 
 def _by_option(rows: pd.DataFrame, dimensions: list[str]) -> pd.DataFrame:
     """Median and inner 90 per cent of the estimates with each option."""
-    records = [
-        {
-            "dimension": dimension,
-            "option": option,
-            "specifications": len(part),
-            "median": float(part["estimate"].median()),
-            "spread_low": float(part["estimate"].quantile(0.05)),
-            "spread_high": float(part["estimate"].quantile(0.95)),
+    parts = []
+    for dimension in dimensions:
+        estimates = rows["estimate"].groupby(rows[dimension], sort=True)
+        low, median, high = (estimates.quantile(q) for q in (0.05, 0.5, 0.95))
+        columns = {
+            "specifications": estimates.size(),
+            "median": median,
+            "spread_low": low,
+            "spread_high": high,
         }
-        for dimension in dimensions
-        for option, part in rows.groupby(dimension, sort=True)
-    ]
-    columns = ["dimension", "option", "specifications", "median", "spread_low", "spread_high"]
-    return pd.DataFrame(records, columns=columns)
+        part = pd.DataFrame(columns).rename_axis("option").reset_index()
+        parts.append(part.astype({"option": object}))
+        parts[-1].insert(0, "dimension", dimension)
+    return pd.concat(parts, ignore_index=True)

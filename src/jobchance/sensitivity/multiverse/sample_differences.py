@@ -13,7 +13,8 @@ from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import JobchanceError
 from jobchance.numerics.set_differences import Apart, close_pairs, connected, gather
 from jobchance.sensitivity.multiverse.specification import Specification
-from jobchance.sensitivity.multiverse.workbench import Key, Workbench, panel_key
+from jobchance.sensitivity.multiverse.workbench import Workbench
+from jobchance.sensitivity.multiverse.workbench_panels import Key, panel_key
 
 Ints = NDArray[np.int64]
 

@@ -12,6 +12,7 @@ from jobchance.sensitivity.multiverse.result_frame import is_rung, known, same_u
 
 _TEXT = Formatter("en")
 _GAP = "  "
+_OPTIONS = 8  # of the choice that matters most; of more, the lowest and the highest median are given
 _REASONS = 10  # kinds of failure that are listed; the frame holds them all
 
 
@@ -92,10 +93,10 @@ def _choices(frame: pd.DataFrame) -> list[str]:
         lines.append(f"{_GAP}{name:<24}{_percent(share):>5}")
     if found.largest:
         part = found.options[found.options["dimension"] == found.largest]
-        medians = ", ".join(
-            f"{o or DASH} {_number(m)}" for o, m in zip(part["option"], part["median"], strict=True)
-        )
-        lines.append(f"Median by {found.largest}: {medians}")
+        if len(part) > _OPTIONS:
+            part = part.sort_values("median", kind="stable").iloc[[0, -1]]
+        medians = [f"{o or DASH} {_number(m)}" for o, m in zip(part["option"], part["median"], strict=True)]
+        lines.append(f"Median by {found.largest}: {', '.join(medians)}")
     return lines
 
 
@@ -114,4 +115,5 @@ def _number(x: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return _TEXT.percent(share)
+    """A share in whole per cent that says 100 only of all."""
+    return _TEXT.percent(min(share, 0.99) if share < 1 else share)
