@@ -11,7 +11,7 @@ from jobchance.disclosure.check import export_frame, protect
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import DesignError, EstimationError, SpecError
 from jobchance.findings.attrition_estimates import METHODS, estimate_record
-from jobchance.findings.context import add_context, cluster_labels
+from jobchance.findings.context import add_context, cluster_labels, interval_key
 from jobchance.numerics.proportions import share
 from jobchance.panel.model import AnalysisPanel
 from jobchance.sensitivity import attrition_steps as step
@@ -83,7 +83,7 @@ def attrition_frame(
         rows=panel.frame,
         estimand="predictive",
         population="all_at_risk",
-        interval="cluster_caseworker",
+        interval=interval_key(panel.frame),
     )
     return export_frame(protect(framed, policy, output=f"F90 {NAME}"), policy)
 

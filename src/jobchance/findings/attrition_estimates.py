@@ -6,7 +6,7 @@ from functools import partial
 
 import pandas as pd
 
-from jobchance.findings.context import counts
+from jobchance.findings.context import cluster_column, counts
 from jobchance.models.glm import fit_glm
 from jobchance.panel.model import AnalysisPanel
 from jobchance.results.fit import Fit
@@ -19,7 +19,6 @@ from jobchance.sensitivity.imputation import multiple_imputation
 
 METHODS = ("unweighted", "weighted", "imputed", "delta_down", "delta_up", "bounds")
 DELTA = 10.0  # percentage points
-_CLUSTER = Cluster("caseworker_id")
 _FORMULA = "outcome ~ high"
 _AIDS = ("citizen_belief", "citizen_score", "relation_weeks", "wave")
 
@@ -39,14 +38,15 @@ def estimate_record(
     """
     both = panel.frame.dropna(subset=["high"])
     known = both.dropna(subset=["outcome"])
+    cluster = Cluster(cluster_column(panel.frame) or "citizen_id")
     if method == "unweighted":
-        return _point(fit_glm(_FORMULA, known, family="gaussian", vcov=_CLUSTER)), _sample(known)
+        return _point(fit_glm(_FORMULA, known, family="gaussian", vcov=cluster)), _sample(known)
     if method == "weighted":
-        return _point(weighted_fit(_FORMULA, attrition_weights(panel), vcov=_CLUSTER)), _sample(known)
+        return _point(weighted_fit(_FORMULA, attrition_weights(panel), vcov=cluster)), _sample(known)
     if method == "imputed":
         fit = multiple_imputation(
             panel,
-            partial(_grouped_fit, low=low, high=high),
+            partial(_grouped_fit, low=low, high=high, cluster=cluster),
             impute=["belief"],
             outcome="outcome",
             using=[c for c in _AIDS if c in panel.frame and panel.frame[c].notna().any()],
@@ -55,7 +55,7 @@ def estimate_record(
         )
         return _point(fit), _sample(panel.frame.dropna(subset=["outcome"]))
     if method == "bounds":
-        fit = manski_bounds(both["outcome"], both["high"], cluster=both["caseworker_id"])
+        fit = manski_bounds(both["outcome"], both["high"], cluster=both[cluster.columns[0]])
         ends = {"lower": float(fit.params["lower"]), "upper": float(fit.params["upper"])}
         return ends | {name: fit.statistics[name] for name in ("conf_low", "conf_high")}, _sample(both)
     delta = -DELTA if method == "delta_down" else DELTA
@@ -65,7 +65,7 @@ def estimate_record(
         term="high",
         deltas=[delta],
         only=both["high"] == 1,
-        vcov=_CLUSTER,
+        vcov=cluster,
         imputations=imputations,
         seed=seed,
     )
@@ -86,9 +86,10 @@ def _sample(rows: pd.DataFrame) -> tuple[int, int]:
     return found["N_citizens"], found["N_events"]
 
 
-def _grouped_fit(completed: pd.DataFrame, *, low: tuple[float, ...], high: tuple[float, ...]) -> Fit:
+def _grouped_fit(
+    completed: pd.DataFrame, *, low: tuple[float, ...], high: tuple[float, ...], cluster: Cluster
+) -> Fit:
     """The regression on a completed data set, groups made from its beliefs."""
     group = completed["belief"].map(dict.fromkeys(low, 0.0) | dict.fromkeys(high, 1.0))
-    return fit_glm(
-        _FORMULA, completed.assign(high=group).dropna(subset=["high"]), family="gaussian", vcov=_CLUSTER
-    )
+    rows = completed.assign(high=group).dropna(subset=["high"])
+    return fit_glm(_FORMULA, rows, family="gaussian", vcov=cluster)
