@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.inference.wild_bootstrap_problem import Problem
-from jobchance.numerics.cluster_effective import effective_numbers
+from jobchance.numerics.cluster_effective import telling_number
 from jobchance.numerics.wild_interval import InvertedSet
 from jobchance.numerics.wild_linear import exposure_alone
 from jobchance.results.parts import Floats
@@ -118,7 +118,7 @@ def notes_of(
     if kept.disjoint:
         notes.append("The confidence set has gaps; the limits shown are the outermost.")
     z = exposure_alone(problem.regressors.X, problem.place)
-    effective = float(np.nanmin(effective_numbers(z, problem.outer, G)))
+    effective = telling_number(z, problem.outer, G)
     if effective < max(4.0, G / 3):
         fails = "reject too rarely" if restricted else "reject too often"
         notes.append(

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 _NOTHING = 1e-8
+_MOSTLY = 0.5
 
 
 def effective_number(gamma: Floats) -> float:
@@ -43,9 +44,21 @@ def effective_numbers(z: Floats, codes: Codes, count: int) -> tuple[float, float
     return effective_number(squares), effective_number(sums**2) if alive else float("nan")
 
 
+def telling_number(z: Floats, codes: Codes, count: int) -> float:
+    """G* at rho = 0, or the smaller of both where more than half of z's variation lies between clusters.
+
+    Where z varies by row its sums are mostly chance, and rho = 1 gives about G/3 however alike clusters are.
+    """
+    sizes = np.bincount(codes, minlength=count)
+    sums = np.bincount(codes, weights=z, minlength=count)
+    between = float(np.sum(sums**2 / np.maximum(sizes, 1))) / float(z @ z)
+    alone, together = effective_numbers(z, codes, count)
+    return min(alone, together) if between > _MOSTLY and together == together else alone
+
+
 def fewest_effective(X: Floats, bread: Floats, codes: Codes, count: int) -> Floats:
-    """The smaller of the two numbers of each coefficient (k,); NaN for a constant column, the intercept."""
+    """The telling number of each coefficient (k,); NaN for a constant column, the intercept."""
     weights = (bread / np.diag(bread)).T @ X.T  # one covariate after another in memory
     constant = [bool((column == column[0]).all()) for column in X.T]
-    numbers = [effective_numbers(z, codes, count) for z in weights]
-    return np.where(constant, np.nan, [np.nanmin(pair) for pair in numbers])
+    numbers = [telling_number(z, codes, count) for z in weights]
+    return np.where(constant, np.nan, numbers)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobchance.numerics.wild_linear import Term
-from jobchance.numerics.wild_sums import Operator, Removed, operator, sums
+from jobchance.numerics.wild_sums import Operator, Removed, combined, operator, sums
 from jobchance.numerics.wild_weights import weight_blocks
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,10 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class IvBootstrap:
-    """Columns less the exogenous part, and what that part is; `t` draws for any null."""
+    """Columns less the exogenous part, and what that part is; `t` draws for any null.
+
+    Everything that a null needs is linear in y, x and Q, so their sums by cluster are made once.
+    """
 
     y: Floats
     x: Floats
@@ -38,31 +42,61 @@ class IvBootstrap:
 
     def t(self, tau: float, draws: int) -> Floats:
         """Studentised draws under the null `tau`; NaN where the variance is not positive."""
-        u = self.y - tau * self.x
-        pi = _efficient(self.Q, self.x, u)
-        v = self.x - self.Q @ pi
-        G = int(self.outer.max()) + 1
-        from_u, from_v = (sums(self.Q * column[:, None], self.outer, G) for column in (u, v))
-        made = [self._score_maps(term, u, v, pi) for term in self.terms]
-        blocks = weight_blocks(self.weights, G, draws, self.seed)
+        pi = self._efficient(tau)
+        of_u = np.concatenate([[1.0, -tau], np.zeros(len(pi))])
+        of_v = np.concatenate([[0.0, 1.0], -pi])
+        from_u, from_v = (np.tensordot(c, self._products, axes=1) for c in (of_u, of_v))
+        made = [
+            (
+                [
+                    (combined(parts, of_u), combined(parts, of_v), means @ pi[:, None])
+                    for parts, means in zip(operators, instruments, strict=True)
+                ],
+                term.factor,
+            )
+            for term, (operators, instruments) in zip(self.terms, self._operators, strict=True)
+        ]
+        blocks = weight_blocks(self.weights, int(self.outer.max()) + 1, draws, self.seed)
         return np.concatenate([self._block(w, from_u, from_v, pi, made) for w in blocks])
 
-    def _score_maps(
-        self, term: Term, u: Floats, v: Floats, pi: Floats
-    ) -> tuple[list[tuple[Operator, Operator, Floats]], float]:
-        """For each instrument: its cluster sums with u*, with M(v w), and with Q pi (H, 1)."""
-        inner = self.outer if np.array_equal(term.codes, self.outer) else term.codes
-        mean = self.Q @ pi
-        H = int(inner.max()) + 1
-        maps = [
-            (
-                operator(q, u, inner, self.outer, self.gone),
-                operator(q, v, inner, self.outer, self.gone),
-                sums((q * mean)[:, None], inner, H),
-            )
-            for q in self.Q.T
-        ]
-        return maps, term.factor
+    @cached_property
+    def _columns(self) -> Floats:
+        """What residuals are made of: y, x and Q, (2 + L, n)."""
+        return np.vstack([self.y, self.x, self.Q.T])
+
+    @cached_property
+    def _gram(self) -> Floats:
+        """Cross-products of y, x and Q."""
+        return self._columns @ self._columns.T
+
+    @cached_property
+    def _products(self) -> Floats:
+        """Q times each column, summed over the clusters of the draws: (2 + L, G, L)."""
+        count = int(self.outer.max()) + 1
+        return np.stack([sums(self.Q * column[:, None], self.outer, count) for column in self._columns])
+
+    @cached_property
+    def _operators(self) -> list[tuple[list[list[Operator]], list[Floats]]]:
+        """By term and instrument: operators of all columns, and sums of the instrument times Q (H, L)."""
+        made = []
+        for term in self.terms:
+            inner = self.outer if np.array_equal(term.codes, self.outer) else term.codes
+            count = int(inner.max()) + 1
+            operators = [
+                [operator(q, column, inner, self.outer, self.gone) for column in self._columns]
+                for q in self.Q.T
+            ]
+            made.append((operators, [sums(self.Q * q[:, None], inner, count) for q in self.Q.T]))
+        return made
+
+    def _efficient(self, tau: float) -> Floats:
+        """Coefficients of Q in the regression of x on Q and u = y - tau x."""
+        gram, of_u = self._gram, np.array([1.0, -tau])
+        to_x, to_u = gram[2:, 1], gram[2:, :2] @ of_u
+        rest = float(of_u @ gram[:2, :2] @ of_u - to_u @ to_u)
+        slope = float(of_u @ gram[:2, 1] - to_u @ to_x) / rest if rest > 0 else 0.0
+        out: Floats = to_x - slope * to_u
+        return out
 
     def _block(
         self,
@@ -85,12 +119,3 @@ class IvBootstrap:
         with np.errstate(invalid="ignore", divide="ignore"):
             t = delta * strength / np.sqrt(variance)
         return np.where(variance > 0, t, np.nan)
-
-
-def _efficient(Q: Floats, x: Floats, u: Floats) -> Floats:
-    """Coefficients of Q in the regression of x on Q and u."""
-    to_x, to_u = Q.T @ x, Q.T @ u
-    rest = float(u @ u - to_u @ to_u)
-    slope = float(u @ x - to_u @ to_x) / rest if rest > 0 else 0.0
-    out: Floats = to_x - slope * to_u
-    return out

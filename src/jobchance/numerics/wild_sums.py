@@ -41,6 +41,33 @@ class Operator:
         out: Floats = own - self.C @ (self.E.T @ v)
         return out
 
+    def dense(self) -> Floats:
+        """K (H, G)."""
+        if self.C is None or self.E is None:
+            return np.asarray(self.A)
+        own = np.diag(self.A) if isinstance(self.A, np.ndarray) else self.A.toarray()
+        out: Floats = own - self.C @ self.E.T
+        return out
+
+
+def combined(parts: Sequence[Operator], weights: Floats) -> Operator:
+    """K for b = sum of weights times the columns of the parts, which share a, the clusters and M."""
+    if any(part.C is None for part in parts):
+        whole = np.zeros(parts[0].dense().shape)
+        for part, weight in zip(parts, weights, strict=True):
+            whole += weight * part.dense()
+        return Operator(whole, None, None)
+    A, E = weights[0] * parts[0].A, weights[0] * _outer(parts[0])
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        A, E = A + weight * part.A, E + weight * _outer(part)
+    return Operator(A, parts[0].C, E)
+
+
+def _outer(part: Operator) -> Floats:
+    """E of an operator that has one."""
+    assert part.E is not None
+    return part.E
+
 
 @dataclass(frozen=True, eq=False)
 class Removed:

@@ -152,8 +152,8 @@ def _regressors(rows: Rows, vcov: Cluster) -> Regressors:
         )
     if vcov.kind != "jackknife" and found.weighted:
         raise DesignError(
-            f"{asked} needs to know how the variance of a row goes with its weight, which sampling weights do "
-            "not say: use kind='jackknife'."
+            f"{asked} needs to know how the variance of a row goes with its weight, which sampling weights "
+            "do not say: use kind='jackknife'."
         )
     if vcov.kind == "jackknife" and found.kind != "least squares":
         raise DesignError(

@@ -86,8 +86,8 @@ class Inference:
         What a reader of these standard errors must know (few clusters, ...).
     effective_clusters : tuple of float
         Effective number of clusters of each coefficient, in the order of the fit's terms, in the dimension
-        with the fewest clusters, NaN for an intercept; empty where there are many or it was not computed. See
-        `cluster_diagnostics`.
+        with the fewest clusters: `effective_rho0` of `cluster_diagnostics`, or the smaller of both where the
+        covariate varies mostly between clusters. NaN for an intercept; empty with 30 clusters or more.
     """
 
     kind: str
