@@ -10,7 +10,7 @@ from multiverse_engine_cases import TERMS, WHOLE, gappy_panel, random_specificat
 from jobchance import comparisons, evidence_ladder, fit_glm, fit_mixed, fit_panel, simulate_study
 from jobchance.errors import JobchanceError
 from jobchance.panel.model import AnalysisPanel
-from jobchance.sensitivity.multiverse import linear
+from jobchance.sensitivity.multiverse import linear, linear_ground
 from jobchance.sensitivity.multiverse.rows import ROW_COLUMNS
 from jobchance.sensitivity.multiverse.specification import Specification
 
@@ -117,6 +117,39 @@ def test_columns_that_others_determine_go_as_in_the_fit(panel, estimator):
         assert linear.solve(spec, bench.ground(spec)) is not None
         assert "Left out" in row["note"] or spec.covariates == sets[3]
         agrees(row, spec, panel)
+
+
+@pytest.mark.parametrize("estimator", ["pooled", "within"])
+def test_terms_that_cannot_be_shared_are_fitted(panel, estimator, monkeypatch):
+    monkeypatch.setattr(linear_ground, "WIDEST_TERM", 20)
+    sets = [
+        ("C(caseworker_id)",),  # too wide
+        ("birth_year:sex",),  # its coding depends on the terms beside it
+        ("birth_year", "birth_year:sex", "sex"),
+        ("log(children_at_home)",),  # undefined in some rows
+        ("C(sex)", "sex"),  # one column in two forms
+        ("belief", "sex"),  # the exposure again
+        ("birth_year",),
+        ("sex",),
+    ]
+    specs = [Specification(**WHOLE, covariates=s, estimator=estimator, absorb=("wave",)) for s in sets]
+    bench = workbench(panel, specs)
+    rows = bench.evaluate(specs)
+    for spec, row in zip(specs, rows, strict=True):
+        agrees(row, spec, panel)
+    assert [linear.solve(one, bench.ground(one)) is not None for one in specs] == [False] * 6 + [True] * 2
+    assert "undefined" in rows[3]["reason"]
+
+
+def test_rows_that_no_panel_may_have_are_refused_in_the_words_of_the_fit(panel):
+    twice = pd.concat([panel.frame, panel.frame.iloc[:7].assign(measurement_id="m")], ignore_index=True)
+    specs = [
+        Specification(**WHOLE, estimator="within", covariates=c)
+        for c in ((), ("sex",), ("C(wave)",), ("twice",))
+    ]
+    doubled = workbench(AnalysisPanel(twice, panel.flow, panel.meta), specs)
+    for row in doubled.evaluate(specs):
+        assert "share citizen_id and wave" in row["reason"]
 
 
 def test_crossed_clusters_that_give_no_covariance_are_mended_as_in_the_fit(panel):

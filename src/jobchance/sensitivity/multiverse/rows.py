@@ -161,11 +161,13 @@ def answered_row(
 
 
 def failed_row(key: str, reason: str, *, verdict: str = "") -> dict[str, Any]:
-    """The row of a specification without a number, and why."""
+    """The row of a specification without a number, and why, on one line."""
     row: dict[str, Any] = dict.fromkeys(ROW_COLUMNS)
     row |= dict.fromkeys(NUMBER_COLUMNS, math.nan)
     texts = dict.fromkeys(("unit", "sample_hash", "note"), "")
-    return row | texts | {"key": key, "status": FAILED, "reason": reason, "verdict": verdict}
+    return (
+        row | texts | {"key": key, "status": FAILED, "reason": " ".join(reason.split()), "verdict": verdict}
+    )
 
 
 def _interval(answer: Answer, level: float) -> tuple[float, float]:
