@@ -111,11 +111,11 @@ def test_power_where_there_is_something_and_size_where_there_is_nothing():
     strong = run(make_panel(5, slope=1.0), CHOICES).joint_test(cluster="caseworker_id", seed=1)
     assert strong.frame["p_value"].max() <= 0.02
     rejected = np.zeros(3)
-    for seed in range(80):
+    for seed in range(40):
         made = run(make_panel(100 + seed), CHOICES[:3])
         test = made.joint_test(cluster="caseworker_id", draws=99, seed=seed)
         rejected += (test.frame["p_value"] <= 0.05).to_numpy()
-    assert np.all(rejected / 80 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 80))
+    assert np.all(rejected / 40 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40))
 
 
 def test_exposures_of_caseworkers_move_as_a_whole_within_their_cells(made):
