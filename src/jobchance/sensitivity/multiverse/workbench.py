@@ -78,8 +78,7 @@ class Workbench:
     level : float
         Of the intervals.
     common_covariates : sequence of str
-        Terms of all covariates: the rule `"common"` asks for rows complete in them, and the shared work
-        covers their columns.
+        Terms of all covariates: the rule `"common"` asks for rows complete in them.
     specifications : iterable of Specification
         All of the multiverse: those that share rows and absorbed factors share their work. Which they are
         decides the last digits (below 1e-9 of an estimate), so it is the whole list, not what is left of it.
