@@ -94,6 +94,42 @@ def test_hundreds_of_random_specifications_agree_with_their_own_fit(panel, monke
     assert sum(answer is not None for answer in shared) > 100  # the shared way was taken, not its fallback
 
 
+def test_shared_numbers_are_right_in_extended_precision(panel):
+    sets = [("birth_year",), ("I(birth_year**2)",), ("I(birth_year**2)", "birth_year"), ("sex",)]
+    specs = [Specification(**WHOLE, covariates=one, vcov="cluster:citizen_id") for one in sets]
+    bench = workbench(panel, specs)
+    for spec, row in zip(specs, bench.evaluate(specs), strict=True):
+        assert linear.solve(spec, bench.ground(spec)) is not None
+        estimate, error = in_extended_precision(bench.prepared(spec).frame, spec.covariates)
+        assert row["estimate"] == pytest.approx(estimate, rel=1e-12)
+        assert row["std_error"] == pytest.approx(error, rel=1e-12)
+
+
+def in_extended_precision(frame, terms):
+    """Coefficient of belief and its standard error clustered by citizen, by projections in long double."""
+    columns = {name: frame[name].to_numpy().astype(np.longdouble) for name in ("belief", "birth_year", "sex")}
+    columns["I(birth_year**2)"] = columns["birth_year"] ** 2
+    basis = []
+
+    def rest(values):
+        for _ in range(3):
+            for q in basis:
+                values = values - q * (q @ values)
+        return values
+
+    for values in (np.ones(len(frame), np.longdouble), *(columns[term] for term in terms)):
+        left = rest(values)
+        basis.append(left / np.sqrt(left @ left))
+    x = rest(columns["belief"])
+    y = rest(frame["outcome"].to_numpy().astype(np.longdouble))
+    slope = (x @ y) / (x @ x)
+    codes = pd.factorize(frame["citizen_id"])[0]
+    psi = np.zeros(codes.max() + 1, np.longdouble)
+    np.add.at(psi, codes, x * (y - slope * x) / (x @ x))
+    n, G, k = len(x), len(psi), len(basis) + 1
+    return 100 * slope, 100 * np.sqrt(psi @ psi * (G / np.longdouble(G - 1)) * (n - 1) / (n - k))
+
+
 def test_without_sharing_the_numbers_are_those_of_the_fit(panel):
     specs = random_specifications(12, seed=2, per_sample=1)
     bench = workbench(panel, specs)
