@@ -11,6 +11,7 @@ from multiverse_panels import META, make_panel, run, spec
 import jobchance as jc
 from jobchance.disclosure.check import check
 from jobchance.errors import SpecError
+from jobchance.figures.save import save_figure
 from jobchance.findings.specification_curve import COLUMNS, specification_frame
 from jobchance.panel.model import AnalysisPanel
 
@@ -155,3 +156,16 @@ def test_small_samples_are_hidden_and_failures_are_counted(made, study):
         specification_frame(run(panel, [young]), study, panel, policy=POLICY)
     with pytest.raises(SpecError, match="has an estimate"):
         specification_frame(run(panel, [nobody]), study, panel, policy=POLICY)
+
+
+def test_the_figure_is_saved_and_nothing_in_its_files_names_a_person(made, study, tmp_path):
+    panel = next(iter(made.workbench.panels.values()))
+    frame = specification_frame(made, study, panel, policy=POLICY)
+    figure = jc.figures.specification_curve(frame, lang="en")
+    files = save_figure(figure, frame, tmp_path / "F83", policy=POLICY)
+    assert [path.suffix for path in files] == [".png", ".csv", ".json"]
+    text = "".join(path.read_text() for path in files[1:])
+    identifiers = set(panel.frame["citizen_id"]) | set(panel.frame["measurement_id"])
+    assert not identifiers & set(re.findall(r"\w+", text))
+    assert not set(made.frame["key"]) & set(re.findall(r"\w+", text))
+    assert not set(made.frame["sample_hash"]) & set(re.findall(r"\w+", text))
