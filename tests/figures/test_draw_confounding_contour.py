@@ -127,8 +127,6 @@ def test_headline_follows_the_strongest_benchmark(frame, made):
     assert "would still be left" in said(frame)
     assert "share of the last five years" in said(frame)
     turned = frame.copy()
-    turned.loc[turned["mark"] == "benchmark", "estimate"] = [3.0, -0.5, 2.0]
-    assert "could explain all" in said(turned)
     own = float(frame.loc[frame["mark"] == "estimate", "estimate"].iloc[0])
     turned.loc[turned["mark"] == "benchmark", "estimate"] = [0.3 * own, own, own]
     assert "only 30% of the association" in said(turned)

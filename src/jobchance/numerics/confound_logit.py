@@ -71,7 +71,8 @@ def maximise(problem: Confounded, alpha: float, delta: float, start: Floats) -> 
             break
         theta = theta + size * step
         loglik, scores, information = better
-    return Maximum(theta, loglik, scores, np.linalg.pinv(information, hermitian=True), converged)
+    bread = np.asarray(np.linalg.pinv(information, hermitian=True), dtype=np.float64)
+    return Maximum(theta, loglik, scores, bread, converged)
 
 
 def start_at(problem: Confounded, tau: float, beta: Floats, gamma: Floats) -> Floats:

@@ -147,7 +147,7 @@ def logit_confounding(
     >>> panel = jc.build_panel(jc.simulate_study(seed=1, n_citizens=500))
     >>> fit = jc.fit_glm("outcome ~ belief", panel.frame, family="binomial")
     >>> found = logit_confounding(fit, "belief", r2_exposure=[0.1], r2_outcome=[0.1])
-    >>> 0 < found.frame["estimate"][0] < fit.params["belief"]
+    >>> bool(0 < found.frame["estimate"][0] < fit.params["belief"])
     True
     """
     first, other = _strengths("r2_exposure", r2_exposure), _strengths("r2_outcome", r2_outcome)

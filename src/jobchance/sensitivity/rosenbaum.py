@@ -139,7 +139,7 @@ def rosenbaum_bounds(
     --------
     >>> from jobchance.sensitivity.rosenbaum import rosenbaum_bounds
     >>> found = rosenbaum_bounds([5, 7, 6, 9, 8, 7], [3, 4, 5, 2, 3, 6], alternative="greater")
-    >>> found.frame.loc[0, "p_high"]
+    >>> float(found.frame.loc[0, "p_high"])
     0.015625
     """
     check_option("alternative", alternative, ALTERNATIVES)
