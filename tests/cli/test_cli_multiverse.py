@@ -24,7 +24,7 @@ title = { da = "Tro og job", en = "Belief and jobs" }
 [choices]
 exposure = ["belief", "optimism"]
 covariates = { subsets = ["birth_year", "C(education)"] }
-estimator = ["pooled", "within", "logit", "mixed"]
+estimator = ["pooled", "within", "logit"]
 
 [main]
 exposure = "belief"
@@ -69,11 +69,11 @@ def done(given, tmp_path_factory):
 def test_a_run_says_what_came_out_and_keeps_work_and_outputs_apart(done):
     result, out = done
     lines = result.stdout.splitlines()
-    assert lines[0] == "32 specifications (32 run now, 0 from before), 4 failed"
+    assert lines[0] == "24 specifications (24 run now, 0 from before), 4 failed"
     assert lines[1].startswith(f"Frame (internal work, not for export): {out}/work/frame.csv, hash ")
     assert lines[2] == f"Outputs after disclosure control (cautious_dk): {out}/outputs"
-    assert "32 of 32" not in result.stdout
-    assert result.stderr.splitlines()[0] == "0 of 32 · 0 failed"
+    assert "24 of 24" not in result.stdout
+    assert result.stderr.splitlines()[0] == "0 of 24 · 0 failed"
     assert {path.name for path in out.iterdir()} == {"work", "outputs"}
     assert {path.name for path in (out / "outputs").iterdir()} == {
         f"F83_specification_curve.{ending}" for ending in ("png", "csv", "json", "md")
@@ -82,7 +82,7 @@ def test_a_run_says_what_came_out_and_keeps_work_and_outputs_apart(done):
     words = (out / "outputs" / "F83_specification_curve.md").read_text(encoding="utf-8")
     assert "Association, not effect" in words
     keys = re.findall(r'"key":"([0-9a-f]{16})"', (out / "work" / "results.jsonl").read_text())
-    assert len(keys) == len(set(keys)) == 32
+    assert len(keys) == len(set(keys)) == 24
     exported = b"".join(content for content in contents(out / "outputs").values()).decode(errors="replace")
     assert not any(key in exported for key in keys)
 
@@ -100,18 +100,18 @@ def test_a_killed_command_goes_on_to_the_same_frame(given, done, tmp_path):
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     n = log.read_text(encoding="utf-8").count("\n")
-    assert 0 < n < 32
+    assert 0 < n < 24
     refused = jobchance("multiverse", *given, "--out", out)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "holds an earlier run" in refused.stderr
     result = jobchance(*command[1:])
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"32 specifications ({32 - n} run now, {n} from before), 4 failed\n")
+    assert result.stdout.startswith(f"24 specifications ({24 - n} run now, {n} from before), 4 failed\n")
     assert hash_of(result.stdout) == hash_of(done[0].stdout)
     first, second = contents(done[1]), contents(out)
     assert set(first) == set(second)
     assert {name for name in first if first[name] != second[name]} <= {"work/lock", "work/results.jsonl"}
-    assert log.read_text(encoding="utf-8").count("\n") == 32
+    assert log.read_text(encoding="utf-8").count("\n") == 24
 
 
 def test_a_changed_specification_is_refused_and_nothing_is_touched(given, done, tmp_path):
@@ -121,7 +121,7 @@ def test_a_changed_specification_is_refused_and_nothing_is_touched(given, done, 
     before = contents(out)
     result = jobchance("multiverse", spec, *given[1:], "--out", out, "--resume")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "the specification (32 specifications then, 24 now, 24 of them in both) changed" in result.stderr
+    assert "the specification (24 specifications then, 16 now, 16 of them in both) changed" in result.stderr
     assert {name: text for name, text in contents(out).items() if name != "work/lock"} == {
         name: text for name, text in before.items() if name != "work/lock"
     }

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from jobchance.compute.base import Compute
 from jobchance.compute.in_process import choose_compute
@@ -94,33 +98,13 @@ def run_multiverse(
     target = _check(out, resume=resume)
     chosen = _as_spec(spec, panel)
     expansion = chosen.expand()
-    specs = expansion.specifications
-    workbench = Workbench.build(panel, specs, chosen)
-    parts = chunks(specs)
-    where, store, finished = choose_compute(compute), None, {}
-    if target is not None:
-        plan = _plan(chosen.name, expansion, parts, panel)
-        store = Store(target, plan, resume=resume)
-        finished = store.finished
-    try:
-        tracker = Tracker(
-            [one.estimator for one in specs if one.key not in finished],
-            resumed=len(finished),
-            failed=sum(row["status"] == FAILED for row in finished.values()),
-            callback=progress,
-        )
-        pending = pending_chunks(specs, parts, finished)
-        rows = finished | evaluate_chunks(workbench, pending, compute=where, store=store, tracker=tracker)
-        frame = build_frame(
-            [_full(one, rows[one.key], main=i == expansion.main) for i, one in enumerate(specs)]
-        )
-        meta = {"spec": expansion.fingerprint, "data": fingerprint_data(panel), "versions": software()}
-        found = Multiverse(frame, chosen, expansion, meta, workbench)
+    workbench = Workbench.build(panel, expansion.specifications, chosen)
+    meta = {"spec": expansion.fingerprint, "data": fingerprint_data(panel), "versions": software()}
+    with _store(target, chosen.name, expansion, meta, resume=resume) as store:
+        rows = _rows(expansion.specifications, workbench, choose_compute(compute), store, progress)
+        found = Multiverse(_frame(expansion, rows), chosen, expansion, meta, workbench)
         if store is not None:
-            store.finish(frame, {**meta, "name": chosen.name, "hash": found.hash})
-    finally:
-        if store is not None:
-            store.close()
+            store.finish(found.frame, {**meta, "name": chosen.name, "hash": found.hash})
     return found
 
 
@@ -150,21 +134,47 @@ def _as_spec(
     )
 
 
-def _plan(
-    name: str, expansion: Expansion, parts: Sequence[Sequence[int]], panel: AnalysisPanel | Study
-) -> Plan:
-    """What the run is made of."""
-    return Plan(
+def _store(
+    target: Path | None, name: str, expansion: Expansion, meta: Mapping[str, Any], *, resume: bool
+) -> AbstractContextManager[Store | None]:
+    """The store of the run, or nothing where all stays in memory."""
+    if target is None:
+        return nullcontext()
+    parts = chunks(expansion.specifications)
+    plan = Plan(
         name=name,
-        spec=expansion.fingerprint,
-        data=fingerprint_data(panel),
-        versions=software(),
+        **meta,
         processors=processors(),
         keys=tuple(one.key for one in expansion.specifications),
-        chunking=hashlib.sha256(repr([tuple(part) for part in parts]).encode()).hexdigest()[:16],
+        chunking=hashlib.sha256(repr(parts).encode()).hexdigest()[:16],
     )
+    return Store(target, plan, resume=resume)
 
 
-def _full(spec: Specification, row: Row, *, main: bool) -> Row:
-    """A row of the frame: choices and results."""
-    return {"main": main, **choice_values(spec), **row}
+def _rows(
+    specs: Sequence[Specification],
+    workbench: Workbench,
+    compute: Compute,
+    store: Store | None,
+    progress: Callback | None,
+) -> dict[str, Row]:
+    """Every row by key: those that an earlier run finished, and the others, evaluated now."""
+    finished = {} if store is None else store.finished
+    tracker = Tracker(
+        [one.estimator for one in specs if one.key not in finished],
+        resumed=len(finished),
+        failed=sum(row["status"] == FAILED for row in finished.values()),
+        callback=progress,
+    )
+    pending = pending_chunks(specs, chunks(specs), finished)
+    return finished | evaluate_chunks(workbench, pending, compute=compute, store=store, tracker=tracker)
+
+
+def _frame(expansion: Expansion, rows: Mapping[str, Row]) -> pd.DataFrame:
+    """One row per specification: its choices and its result."""
+    return build_frame(
+        [
+            {"main": place == expansion.main, **choice_values(one), **rows[one.key]}
+            for place, one in enumerate(expansion.specifications)
+        ]
+    )
