@@ -41,6 +41,9 @@ class Assignment:
         Period of each row: the value of a row is then 1 from its unit's start on. `None`: the number itself.
     words : str
         What is dealt among whom, for summaries.
+
+    `n_arrangements` counts the arrangements; rows of the same number in `classes` (n,) have the same value in
+    all of them: those of a unit, or of a unit and period.
     """
 
     numbers: Floats
@@ -50,9 +53,16 @@ class Assignment:
     time: Floats | None = None
     words: str = ""
     n_arrangements: int = field(init=False)
+    classes: Codes = field(init=False)
+    _first: Codes = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_arrangements", count_arrangements(self.level, self.cell))
+        periods = np.zeros(len(self.unit)) if self.time is None else self.time
+        pairs = pd.DataFrame({"unit": self.unit, "time": periods})
+        classes = pairs.groupby(["unit", "time"], sort=False).ngroup().to_numpy(dtype=np.int64)
+        object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "_first", np.unique(classes, return_index=True)[1])
 
     def __repr__(self) -> str:
         return f"Assignment({self.words}, {len(self.unit)} rows, {len(self.level)} units)"
@@ -68,8 +78,12 @@ class Assignment:
 
     def rows_of(self, codes: Codes) -> Floats:
         """Values (B, n) of arrangements (B, U)."""
-        values: Floats = self.numbers[codes][:, self.unit]
-        made = values if self.time is None else self.time[None, :] >= values
+        return self.values_of(codes)[:, self.classes]
+
+    def values_of(self, codes: Codes) -> Floats:
+        """Values (B, C) of arrangements (B, U), one for each of the `classes`."""
+        values: Floats = self.numbers[codes][:, self.unit[self._first]]
+        made = values if self.time is None else self.time[self._first][None, :] >= values
         return np.asarray(made, dtype=np.float64)
 
     @classmethod
@@ -108,8 +122,8 @@ class Assignment:
         SpecError
             `within` is one text.
         DesignError
-            Missing values; a column that is no number, without `level`; units with several values or in
-            several cells; nothing that could have been otherwise.
+            Missing or infinite values; a column that is no number, without `level`; units with several values
+            or in several cells; nothing that could have been otherwise.
 
         Examples
         --------
@@ -124,7 +138,11 @@ class Assignment:
         _require_constant(values, data, codes, column, units, cells)
         first = np.unique(codes, return_index=True)[1]
         numbers, dealt = np.unique(values[first], return_inverse=True)
-        place = data.groupby(cells, sort=False).ngroup().to_numpy() if cells else np.zeros(len(data), int)
+        place = (
+            data.groupby(cells, sort=False, observed=True).ngroup().to_numpy()
+            if cells
+            else np.zeros(len(data), int)
+        )
         words = f"{column} dealt among {' x '.join(units) or 'rows'}"
         made = cls(
             numbers,
@@ -180,7 +198,11 @@ class Assignment:
         _require_constant(starts, data, codes, start, [site], cells)
         first = np.unique(codes, return_index=True)[1]
         numbers, dealt = np.unique(starts[first], return_inverse=True)
-        place = data.groupby(cells, sort=False).ngroup().to_numpy() if cells else np.zeros(len(data), int)
+        place = (
+            data.groupby(cells, sort=False, observed=True).ngroup().to_numpy()
+            if cells
+            else np.zeros(len(data), int)
+        )
         words = f"start of {site} in another order" + (f" within {' x '.join(cells)}" if cells else "")
         made = cls(
             numbers, dealt.astype(np.int64), place[first].astype(np.int64), codes, time=times, words=words
@@ -217,14 +239,17 @@ def _numbers(data: pd.DataFrame, column: str, level: object) -> Floats:
         return found
     if not pd.api.types.is_numeric_dtype(data[column]):
         raise DesignError(f"{column} holds {data[column].dtype}; name the value that counts as 1 by level=.")
-    return data[column].to_numpy(dtype=np.float64)
+    found = data[column].to_numpy(dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise DesignError(f"{column} is infinite in {counted(int((~np.isfinite(found)).sum()), 'row')}.")
+    return found
 
 
 def _unit_codes(data: pd.DataFrame, units: list[str]) -> Codes:
     """Unit of each row."""
     if not units:
         return np.arange(len(data), dtype=np.int64)
-    return np.asarray(data.groupby(units, sort=False).ngroup(), dtype=np.int64)
+    return np.asarray(data.groupby(units, sort=False, observed=True).ngroup(), dtype=np.int64)
 
 
 def _require_constant(
@@ -260,7 +285,8 @@ def _periods(data: pd.DataFrame, start: str, time: str) -> tuple[Floats, Floats]
     if not (all(dates) or all(numeric)):
         raise DesignError(f"{start} and {time} must both be numbers or both be dates.")
     if all(dates):
-        days = [data[c].to_numpy(dtype="datetime64[D]") for c in (start, time)]
+        # the date on the calendar of the column's own time zone, not that of UTC
+        days = [data[c].dt.tz_localize(None).to_numpy(dtype="datetime64[D]") for c in (start, time)]
         first, when = (np.where(np.isnat(d), np.inf, d.astype(np.float64)) for d in days)
         return first, when
     found = data[start].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -14,11 +14,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
-from jobchance.errors import SpecError
+from jobchance.design.columns import counted
+from jobchance.errors import DesignError, SpecError
 from jobchance.inference.assignment import Assignment
 from jobchance.inference.linear_statistic import LinearStatistic
 from jobchance.numerics.arrangements import every_arrangement, random_arrangements
+from jobchance.numerics.constant_effects import not_rejected
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -27,8 +30,8 @@ Statistic = Callable[[Floats], float] | LinearStatistic
 MOST_ENUMERATED = 2_000_000
 TIE = 1e-9
 _CELLS_OF_A_BLOCK = 2_000_000
-_DOUBLINGS = 60
-_HALVINGS = 80
+_LARGEST_BLOCK = 4096
+_SMALLEST = 1e-6  # the least size that ties are relative to: what rounding leaves of zero is a tie with zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,8 @@ class RandomisationTest:
         Of that interval.
     undefined : int
         Arrangements under which the statistic is not defined; they count as extreme.
+    n_extreme : int
+        Arrangements among `draws` at least as extreme in size: the count behind `p_value`.
     conventions : mapping of str to str
         What was dealt, how p-values count.
     notes : tuple of str
@@ -71,6 +76,7 @@ class RandomisationTest:
     conf_high: float = np.nan
     level: float = 0.95
     undefined: int = 0
+    n_extreme: int = 0
     conventions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -82,8 +88,27 @@ class RandomisationTest:
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return (_rebuilt, (values | {"conventions": dict(self.conventions), "draws": self.draws.copy()},))
 
+    @property
+    def p_conf_int(self) -> tuple[float, float]:
+        """How well the draws know the two-sided p-value: its 95 per cent interval (Clopper & Pearson).
+
+        That of the share of all arrangements at least as extreme, from `n_extreme` of `draws`; the p-value
+        itself where all were taken.
+        """
+        if self.exact:
+            return (self.p_value, self.p_value)
+        c, n = self.n_extreme, len(self.draws)
+        low = float(stats.beta.ppf(0.025, c, n - c + 1)) if c else 0.0
+        return (low, float(stats.beta.ppf(0.975, c + 1, n - c)) if c < n else 1.0)
+
     def tidy(self) -> pd.DataFrame:
-        """One row: `statistic p_value p_greater p_less conf_low conf_high level arrangements drawn exact`."""
+        """One row.
+
+        Columns `statistic p_value p_greater p_less conf_low conf_high level arrangements drawn exact
+        n_extreme p_std_error p_conf_low p_conf_high`; the last four say how well the draws know the p-value.
+        """
+        low, high = self.p_conf_int
+        share = self.n_extreme / len(self.draws)
         row = {
             "statistic": self.observed,
             "p_value": self.p_value,
@@ -95,6 +120,10 @@ class RandomisationTest:
             "arrangements": shown_count(self.n_arrangements),
             "drawn": len(self.draws),
             "exact": self.exact,
+            "n_extreme": self.n_extreme,
+            "p_std_error": 0.0 if self.exact else float(np.sqrt(share * (1 - share) / len(self.draws))),
+            "p_conf_low": low,
+            "p_conf_high": high,
         }
         return pd.DataFrame([row])
 
@@ -108,6 +137,12 @@ class RandomisationTest:
             f"p-value {self.p_value:.4g} (two-sided), {self.p_greater:.4g} (greater), "
             f"{self.p_less:.4g} (less)",
         ]
+        if not self.exact:
+            low, high = self.p_conf_int
+            lines.append(
+                f"{self.n_extreme} of {len(self.draws)} draws as extreme: the share of all arrangements lies "
+                f"in {low:.4g} to {high:.4g} (95%)"
+            )
         if not np.isnan(self.conf_low):
             lines.append(f"{self.level:.0%} interval {self.conf_low:.6g} to {self.conf_high:.6g}")
         lines += [f"{name}: {text}" for name, text in self.conventions.items()]
@@ -152,14 +187,16 @@ def randomisation_test(
     Raises
     ------
     SpecError
-        No assignment or statistic; draws below 99; `"all"` of too many; no seed; a statistic of other rows; a
-        level outside (0, 1).
+        No assignment or statistic; draws below 99; `"all"` of too many; no seed; a statistic of other rows,
+        or one that gives no number; a level outside (0, 1).
+    DesignError
+        The statistic is not defined (or infinite) for the assignment as it was.
 
     Notes
     -----
-    Statistics within 1e-9 (relative to the observed one, or absolute below 1) count as ties, and ties count
-    as extreme. The interval holds the constant effects tau that the test of y - tau z does not reject, found
-    by bisection from the estimate outwards.
+    Statistics within 1e-9 of each other, relative to the observed one or to their median size if that is
+    larger, count as ties, and ties count as extreme. The interval reaches from the smallest to the largest
+    constant effect tau that the test of y - tau z does not reject; gaps between them are included.
 
     References
     ----------
@@ -177,25 +214,32 @@ def randomisation_test(
     _check(statistic, assignment, draws_or_all, seed, level)
     exact = draws_or_all == "all" or assignment.n_arrangements <= min(int(draws_or_all), MOST_ENUMERATED)
     linear = statistic if isinstance(statistic, LinearStatistic) else None
-    parts = []
-    slopes = []
-    own = assignment.observed
-    observed = float(_many(statistic, own[None, :])[0])
+    plain = linear is not None and linear.cluster is None
+    parts, slopes = [], []
+    own = assignment.values_of(assignment.level[None, :])
+    observed = float(_many(statistic, own, assignment)[0])
+    if np.isnan(observed):
+        raise DesignError(
+            "The statistic is not defined for the assignment as it was: the covariates explain it wholly, or "
+            "the function gave no finite number."
+        )
     for codes in _blocks(assignment, None if exact else int(draws_or_all), seed):
-        rows = assignment.rows_of(codes)
-        parts.append(_many(statistic, rows))
-        if linear is not None and linear.cluster is None:
-            slopes.append(linear.slopes(rows, own))
+        for values in _parts(assignment, codes, whole=not plain):
+            parts.append(_many(statistic, values, assignment))
+            if linear is not None and plain:
+                slopes.append(linear.slopes(values, own[0], assignment.classes))
     found = np.concatenate(parts)
     undefined = int(np.isnan(found).sum())
     limits = (np.nan, np.nan)
     if slopes:
         limits = _interval(observed, found, np.concatenate(slopes), level=level, exact=exact)
+    two_sided = _count(np.abs(found), abs(observed))
     return RandomisationTest(
         observed=observed,
-        p_value=_share(np.abs(found), abs(observed), exact=exact),
-        p_greater=_share(found, observed, exact=exact),
-        p_less=_share(-found, -observed, exact=exact),
+        p_value=_share(two_sided, len(found), exact=exact),
+        p_greater=_share(_count(found, observed), len(found), exact=exact),
+        p_less=_share(_count(-found, -observed), len(found), exact=exact),
+        n_extreme=two_sided,
         draws=found,
         exact=exact,
         n_arrangements=assignment.n_arrangements,
@@ -203,14 +247,17 @@ def randomisation_test(
         conf_high=limits[1],
         level=level,
         undefined=undefined,
-        conventions=_conventions(assignment, exact=exact, draws=len(found), seed=seed),
+        conventions=_conventions(assignment, linear, exact=exact, draws=len(found), seed=seed),
         notes=_notes(assignment, undefined, level),
     )
 
 
 def shown_count(count: int) -> str:
     """A number of arrangements as text; from a thousand million on its power of ten."""
-    return f"{count}" if count < 10**9 else f"10^{len(str(count)) - 1}"
+    if count < 10**9:
+        return f"{count}"
+    power = int((count.bit_length() - 1) * np.log10(2))  # at most one too small; numbers of 10,000 digits
+    return f"10^{power + (count >= 10 ** (power + 1))}"
 
 
 def _rebuilt(values: Mapping[str, object]) -> RandomisationTest:
@@ -250,8 +297,9 @@ def _check(statistic: object, assignment: object, draws: object, seed: object, l
 
 
 def _blocks(assignment: Assignment, draws: int | None, seed: int | None) -> Iterator[Codes]:
-    """Arrangements (b, U), block by block."""
-    size = max(1, min(4096, _CELLS_OF_A_BLOCK // max(len(assignment.unit), 1)))
+    """Arrangements (b, U), block by block; drawn alike whatever the statistic."""
+    units = len(assignment.level)
+    size = max(1, min(_LARGEST_BLOCK, _CELLS_OF_A_BLOCK // units))
     if draws is None:
         yield from every_arrangement(assignment.level, assignment.cell, block=size)
         return
@@ -261,54 +309,65 @@ def _blocks(assignment: Assignment, draws: int | None, seed: int | None) -> Iter
         yield random_arrangements(assignment.level, assignment.cell, draws=count, rng=rng)
 
 
-def _many(statistic: Statistic, rows: Floats) -> Floats:
-    """The statistic of every arrangement (B, n)."""
+def _parts(assignment: Assignment, codes: Codes, *, whole: bool) -> Iterator[Floats]:
+    """Values (b, C) of a block, in parts whose rows (`whole`) or classes fit in memory."""
+    wide = len(assignment.unit) if whole else int(assignment.classes.max()) + 1
+    size = max(1, _CELLS_OF_A_BLOCK // wide)
+    for start in range(0, len(codes), size):
+        yield assignment.values_of(codes[start : start + size])
+
+
+def _many(statistic: Statistic, values: Floats, assignment: Assignment) -> Floats:
+    """The statistic (B,) of values (B, C) of the classes of rows; NaN where it is no finite number."""
     if isinstance(statistic, LinearStatistic):
-        return statistic.many(rows)
-    return np.array([float(statistic(values)) for values in rows])
+        return statistic.of_classes(values, assignment.classes)
+    found = np.array([_number(statistic(row[assignment.classes])) for row in values])
+    return np.where(np.isfinite(found), found, np.nan)
 
 
-def _share(found: Floats, observed: float, *, exact: bool) -> float:
-    """Share at least as large; undefined ones and ties count."""
-    reach = observed - TIE * max(1.0, abs(observed))
-    count = int((np.isnan(found) | (found >= reach)).sum())
-    return count / len(found) if exact else (1 + count) / (1 + len(found))
+def _number(found: object) -> float:
+    """What a user's function gave, as a number."""
+    array = np.asarray(found)
+    if array.size != 1 or array.dtype.kind not in "biuf":
+        raise SpecError(
+            f"The statistic gave {type(found).__name__} with {counted(array.size, 'value')}: it must give "
+            "one number (NaN where it is not defined)."
+        )
+    return float(array.reshape(()))
+
+
+def _count(found: Floats, observed: float) -> int:
+    """Arrangements at least as large; undefined ones and ties count."""
+    known = np.abs(found[~np.isnan(found)])
+    usual = float(np.median(known)) if len(known) else 0.0
+    reach = observed - TIE * max(abs(observed), usual, _SMALLEST)
+    return int((np.isnan(found) | (found >= reach)).sum())
+
+
+def _share(count: int, draws: int, *, exact: bool) -> float:
+    """The p-value of a count."""
+    return count / draws if exact else (1 + count) / (1 + draws)
 
 
 def _interval(a: float, found: Floats, slope: Floats, *, level: float, exact: bool) -> tuple[float, float]:
     """Effects not rejected: the statistic of y - tau z is found - tau slope, the observed one a - tau."""
-
-    def p_at(tau: float) -> float:
-        return _share(np.abs(found - tau * slope), abs(a - tau), exact=exact)
-
-    unit = float(np.nanstd(found)) or abs(a) or 1.0
     alpha = 1 - level + TIE  # 1 - 0.9 is a little below 0.1, and p-values are round shares
-    return _limit(p_at, a, -unit, alpha), _limit(p_at, a, unit, alpha)
+    least = alpha * len(found) if exact else alpha * (1 + len(found)) - 1
+    return not_rejected(a, found, slope, least=least)
 
 
-def _limit(p_at: Callable[[float], float], start: float, step: float, alpha: float) -> float:
-    """The last effect on one side that is not rejected; infinite where none is rejected."""
-    inside, outside = start, start + step
-    for _ in range(_DOUBLINGS):
-        if p_at(outside) <= alpha:
-            break
-        inside, step = outside, 2 * step
-        outside = inside + step
-    else:
-        return float(np.copysign(np.inf, step))
-    for _ in range(_HALVINGS):
-        middle = (inside + outside) / 2
-        if p_at(middle) <= alpha:
-            outside = middle
-        else:
-            inside = middle
-    return inside
-
-
-def _conventions(assignment: Assignment, *, exact: bool, draws: int, seed: int | None) -> dict[str, str]:
+def _conventions(
+    assignment: Assignment, linear: LinearStatistic | None, *, exact: bool, draws: int, seed: int | None
+) -> dict[str, str]:
+    """What was computed, dealt and counted, in words."""
     how = "all arrangements, the observed one among them" if exact else f"{draws} draws, seed {seed}"
     rule = "count / arrangements" if exact else "(1 + count) / (1 + draws)"
-    return {"assignment": assignment.words, "arrangements": how, "p-value": f"{rule}; ties count as extreme"}
+    return {
+        "statistic": "a function of the user's" if linear is None else linear.words,
+        "assignment": assignment.words,
+        "arrangements": how,
+        "p-value": f"{rule}; ties count as extreme",
+    }
 
 
 def _notes(assignment: Assignment, undefined: int, level: float) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Codes = NDArray[np.int64]
 
+_FEW_A_CELL = 50  # below so many units a cell on average, all cells are shuffled at once
+
 
 def count_arrangements(level: Codes, cell: Codes) -> int:
     """Distinct arrangements: the product over cells of n! / (n_1! n_2! ...).
@@ -49,12 +51,20 @@ def every_arrangement(level: Codes, cell: Codes, *, block: int) -> Iterator[Code
 
 def random_arrangements(level: Codes, cell: Codes, *, draws: int, rng: np.random.Generator) -> Codes:
     """Array (draws, U): the codes of every cell in a random order, all orders equally likely."""
+    out = np.broadcast_to(level, (draws, len(level))).copy()
+    if len(np.unique(cell)) * _FEW_A_CELL > len(level):
+        return _many_cells(out, cell, rng)
+    for c in np.unique(cell):
+        places = np.flatnonzero(cell == c)
+        out[:, places] = rng.permuted(out[:, places], axis=1)
+    return out
+
+
+def _many_cells(out: Codes, cell: Codes, rng: np.random.Generator) -> Codes:
+    """Sort by cell first and a random key second: that shuffles every cell at once."""
     order = np.argsort(cell, kind="stable")
-    keys = rng.random((draws, len(level)))
-    # sorting by cell first and a random key second shuffles every cell at once
-    shuffled = np.argsort(keys + cell[None, :], axis=1, kind="stable")
-    out = np.empty((draws, len(level)), dtype=np.int64)
-    out[:, order] = level[shuffled]
+    keys = rng.random(out.shape) + np.unique(cell, return_inverse=True)[1][order]
+    out[:, order] = np.take_along_axis(out[:, order], np.argsort(keys, axis=1, kind="stable"), axis=1)
     return out
 
 

@@ -8,6 +8,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from jobchance.errors import DesignError, SpecError
 from jobchance.inference.assignment import Assignment
@@ -15,6 +16,7 @@ from jobchance.inference.linear_statistic import LinearStatistic
 from jobchance.inference.randomisation import randomisation_test
 from jobchance.models.glm import fit_glm
 from jobchance.numerics.arrangements import count_arrangements, every_arrangement, random_arrangements
+from jobchance.numerics.constant_effects import not_rejected
 from jobchance.results.vcov import Cluster
 
 
@@ -108,14 +110,14 @@ def test_a_design_with_few_arrangements_has_an_open_interval_and_says_why():
 def test_one_in_twenty_where_nothing_was_done_and_clusters_depend():
     rng, p = np.random.default_rng(8), []
     team = np.repeat(np.arange(8), 15)
-    for _ in range(300):
+    for _ in range(150):
         treated = np.repeat(rng.permutation([1.0] * 4 + [0.0] * 4), 15)
         y = rng.normal(size=8)[team] + rng.normal(size=120)
         data = pd.DataFrame({"team": team, "z": treated, "y": y})
         dealt = Assignment.shuffled(data, "z", unit="team")
         p.append(randomisation_test(LinearStatistic("y ~ 1", data), dealt, draws_or_all="all").p_value)
     share = np.mean(np.array(p) <= 4 / 70 + 1e-12)  # 70 arrangements: attainable levels are multiples of 2/70
-    assert abs(share - 4 / 70) < 3 * np.sqrt(4 / 70 * (66 / 70) / 300)
+    assert abs(share - 4 / 70) < 3 * np.sqrt(4 / 70 * (66 / 70) / 150)
 
 
 def test_sites_in_another_order():
@@ -205,3 +207,101 @@ def test_no_value_or_id_is_in_a_message():
     assert "u0193" not in str(seen.value)
     with pytest.raises(SpecError, match="within takes several columns"):
         Assignment.shuffled(data, "told", within="office")
+
+
+def test_an_assignment_without_a_statistic_has_no_p_value():
+    data = pd.DataFrame({"told": [1.0, 1, 0, 0, 0, 0], "w": [1.0, 1, 0, 0, 0, 0], "y": [3.0, 1, 4, 1, 5, 9]})
+    dealt = Assignment.shuffled(data, "told")
+    for statistic in (LinearStatistic("y ~ w", data), lambda z: np.nan, lambda z: np.inf):
+        with pytest.raises(DesignError, match="not defined for the assignment as it was"):
+            randomisation_test(statistic, dealt, draws_or_all="all")
+    with pytest.raises(SpecError, match="must give one number"):
+        randomisation_test(lambda z: z, dealt, draws_or_all="all")
+    with pytest.raises(DesignError, match="nothing is left"):
+        LinearStatistic("w ~ 1", data.assign(w=0.1))
+
+
+def test_the_unit_and_the_origin_of_measurement_do_not_matter():
+    data = small(n=30).assign(year=lambda d: 1e6 + d["told"])
+    dealt, shifted = Assignment.shuffled(data, "told"), Assignment.shuffled(data, "year")
+    base = randomisation_test(LinearStatistic("y ~ w", data), dealt, draws_or_all=299, seed=1)
+    tiny = data.assign(y=1e-10 * data["y"])
+    scaled = randomisation_test(LinearStatistic("y ~ w", tiny), dealt, draws_or_all=299, seed=1)
+    moved = randomisation_test(LinearStatistic("y ~ w", data), shifted, draws_or_all=299, seed=1)
+    assert base.p_value == scaled.p_value == moved.p_value < 1
+    assert moved.observed == pytest.approx(base.observed, rel=1e-9)
+
+
+def test_more_arrangements_than_a_number_has_digits_for():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(
+        {"told": rng.permutation(np.r_[np.ones(8000), np.zeros(8000)]), "y": rng.normal(size=16000)}
+    )
+    made = randomisation_test(
+        LinearStatistic("y ~ 1", data), Assignment.shuffled(data, "told"), draws_or_all=99, seed=1
+    )
+    assert "99 of 10^4814 arrangements" in made.summary()  # log10 C(16000, 8000) = 4814.3
+    assert made.tidy()["arrangements"].iloc[0] == "10^4814"
+
+
+def test_rows_of_a_unit_taken_together_give_the_numbers_of_the_rows():
+    rng = np.random.default_rng(2)
+    units = pd.DataFrame({"office": rng.integers(0, 3, 30).astype(str), "told": rng.integers(0, 2, 30) * 1.0})
+    unit = np.r_[np.arange(30), rng.integers(0, 30, 120)]
+    data = units.loc[unit].assign(
+        u=unit, y=rng.normal(size=150), w=rng.normal(size=150), v=rng.uniform(1, 3, 150)
+    )
+    dealt = Assignment.shuffled(data, "told", within=["office"], unit="u")
+    codes = random_arrangements(dealt.level, dealt.cell, draws=5, rng=rng)
+    for options in ({}, {"weights": "v"}, {"cluster": "u", "weights": "v"}):
+        statistic = LinearStatistic("y ~ w + C(office)", data, **options)
+        grouped = statistic.of_classes(dealt.values_of(codes), dealt.classes)
+        assert grouped == pytest.approx(statistic.many(dealt.rows_of(codes)), rel=1e-10)
+    fit = fit_glm("y ~ told + w + C(office)", data, family="gaussian", weights="v", vcov="model")
+    weighted = LinearStatistic("y ~ w + C(office)", data, weights="v")
+    assert weighted.many(dealt.observed[None, :])[0] == pytest.approx(fit.params["told"], rel=1e-10)
+    with pytest.raises(DesignError, match="not positive in 1 row"):
+        LinearStatistic("y ~ w", data.reset_index(drop=True).assign(v=np.r_[0.0, np.ones(149)]), weights="v")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_ends_of_the_interval_are_those_of_a_search_over_effects(seed):
+    rng = np.random.default_rng(seed)
+    a, f, s = rng.normal(), rng.normal(size=9), rng.choice([-1.2, -1, -0.5, 0, 0.5, 1, 1.3], size=9)
+    f[0], s[0], f[1] = a, 1.0, np.nan
+    taus = a + np.linspace(-40, 40, 80001)
+    with np.errstate(invalid="ignore"):
+        standing = (~(np.abs(f[:, None] - taus * s[:, None]) < np.abs(a - taus) - 1e-12)).sum(axis=0)
+    for least in range(2, 9):
+        kept = taus[standing > least]
+        ends = not_rejected(a, f, s, least=least)
+        found = (kept.min(), kept.max()) if len(kept) else (a, a)
+        for end, searched in zip(ends, found, strict=True):
+            assert abs(end - searched) < 2e-3 or (abs(end) > 39 and abs(searched - a) == pytest.approx(40))
+
+
+def test_how_well_the_draws_know_the_p_value():
+    data = small(n=40)
+    made = randomisation_test(
+        lambda z: float(z[0] + z[1] + z[2]), Assignment.shuffled(data, "told"), draws_or_all=400, seed=7
+    )
+    line = made.tidy().iloc[0]
+    assert made.p_value == (1 + made.n_extreme) / 401
+    exact = binomtest(made.n_extreme, 400).proportion_ci(0.95, method="exact")
+    assert (line["p_conf_low"], line["p_conf_high"]) == pytest.approx((exact.low, exact.high), rel=1e-9)
+    assert f"{made.n_extreme} of 400 draws as extreme" in made.summary()
+
+
+def test_dates_count_by_the_calendar_of_their_time_zone():
+    days = pd.Series(pd.date_range("2020-01-01", periods=4, tz="Europe/Copenhagen").tolist() * 2)
+    data = pd.DataFrame({"site": list("aaaabbbb"), "day": days, "from": pd.NaT})
+    data["from"] = pd.to_datetime(data["site"].map({"a": "2020-01-02", "b": "2020-01-04"}))
+    dealt = Assignment.rolled_out(data, site="site", start="from", time="day")
+    assert dealt.observed.tolist() == [0, 1, 1, 1, 0, 0, 0, 1]
+
+
+def test_infinite_values_are_refused_and_unused_categories_do_not_matter():
+    with pytest.raises(DesignError, match="infinite in 3 rows"):
+        Assignment.shuffled(small().assign(told=lambda d: d["told"].replace(1.0, np.inf)), "told")
+    data = small().assign(office=lambda d: pd.Categorical(d["office"], categories=list("abc")))
+    assert Assignment.shuffled(data, "told", within=["office"]).n_arrangements == 24
