@@ -31,10 +31,7 @@ from jobchance.sensitivity.multiverse.rows import choice_values
 from jobchance.sensitivity.multiverse.workbench import Workbench
 
 SEED = 20200
-EXPOSURE_SHARE, OUTCOME_SHARE = (
-    0.5,
-    0.4,
-)  # r_x and r_y: 25 and 16 per cent of the variance between caseworkers
+CLUSTERING = {"moderate": (0.5, 0.4), "strong": (0.65, 0.7)}  # r_x and r_y
 CELLS = ["jobcentre_id", "period"]
 SPEC = MultiverseSpec.from_dict(
     {
@@ -49,13 +46,16 @@ SPEC = MultiverseSpec.from_dict(
 )
 
 
-def make_panel(rng: np.random.Generator, *, caseworkers: int, rows: int, slope: float) -> AnalysisPanel:
+def make_panel(
+    rng: np.random.Generator, *, caseworkers: int, rows: int, slope: float, clustering: str
+) -> AnalysisPanel:
     """A panel of `caseworkers` x `rows` measurements of as many citizens."""
     n = caseworkers * rows
+    r_x, r_y = CLUSTERING[clustering]
     caseworker = np.repeat(np.arange(caseworkers), rows)
     own, other = (rng.normal(size=caseworkers)[caseworker] for _ in range(2))
-    x = EXPOSURE_SHARE * own + np.sqrt(1 - EXPOSURE_SHARE**2) * rng.normal(size=n)
-    y = slope * x + OUTCOME_SHARE * other + np.sqrt(1 - OUTCOME_SHARE**2) * rng.normal(size=n)
+    x = r_x * own + np.sqrt(1 - r_x**2) * rng.normal(size=n)
+    y = slope * x + r_y * other + np.sqrt(1 - r_y**2) * rng.normal(size=n)
     frame = pd.DataFrame(
         {
             "measurement_id": [f"m{i}" for i in range(n)],
@@ -93,13 +93,15 @@ def p_values(panel: AnalysisPanel, method: str, *, draws: int, seed: int) -> lis
     return made.frame["p_value"].tolist()
 
 
-def study(method: str, *, slope: float, caseworkers: int, rows: int, replications: int, draws: int) -> dict:
+def study(
+    method: str, *, slope: float, replications: int, draws: int, clustering: str = "moderate", **sizes: int
+) -> dict[str, object]:
     """Shares of rejections over replications."""
     start = time.time()
     found = np.array(
         [
             p_values(
-                make_panel(np.random.default_rng([SEED, r]), caseworkers=caseworkers, rows=rows, slope=slope),
+                make_panel(np.random.default_rng([SEED, r]), slope=slope, clustering=clustering, **sizes),
                 method,
                 draws=draws,
                 seed=r,
@@ -116,9 +118,10 @@ def study(method: str, *, slope: float, caseworkers: int, rows: int, replication
     }
     return {
         "method": method,
+        "clustering": clustering,
         "slope": slope,
-        "caseworkers": caseworkers,
-        "rows_per_caseworker": rows,
+        "caseworkers": sizes["caseworkers"],
+        "rows_per_caseworker": sizes["rows"],
         "replications": replications,
         "draws": draws,
         "seed": SEED,
@@ -133,12 +136,15 @@ def main(target: Path) -> None:
     signs = {"replications": 1000, "draws": 199, "rows": 20}
     power = signs | {"replications": 300}
     rows = {"replications": 100, "draws": 39, "rows": 20}
+    strong = {"clustering": "strong"}
     cases = [
         ("sign_flip", 0.0, 40, signs),
         ("sign_flip", 0.0, 10, signs),
         ("sign_flip", 0.0, 6, signs),
         ("sign_flip_half", 0.0, 40, signs),
         ("permute_rows", 0.0, 40, rows),
+        ("sign_flip", 0.0, 40, power | strong),
+        ("permute_rows", 0.0, 40, rows | strong | {"replications": 60}),
         ("sign_flip", 0.1, 40, power),
         ("sign_flip", 0.2, 40, power),
     ]
