@@ -189,7 +189,7 @@ def _limits(value: float, bounds: pd.DataFrame) -> tuple[float, float]:
 
 
 def _contours(point: Classical, critical: float, top_x: float, top_y: float) -> list[dict[str, object]]:
-    """Points of every line inside the limits, evenly spread on the scale of the square root."""
+    """Points of every line inside the limits, nearer to each other where a line is steep."""
     shares = {line: partial(_left_over, point, left) for line, left in LEFT.items()}
     lines = shares | {NOT_SIGNIFICANT: partial(_insignificant, point, critical)}
     return [
@@ -218,7 +218,7 @@ def _stretch(outcome: Callable[[float], float], top_x: float, top_y: float) -> F
     if above(end) > 0:
         return np.empty(0)
     start = 1e-3 * end if above(1e-3 * end) <= 0 else float(brentq(above, 1e-3 * end, end, xtol=1e-9))
-    return np.linspace(start, end, _POINTS) ** 2
+    return np.geomspace(start, end, _POINTS) ** 2
 
 
 def _left_over(point: Classical, left: float, r2_exposure: float) -> float:
