@@ -61,6 +61,30 @@ def test_weights_recover_the_slope_of_all_and_their_errors_cover():
     assert np.mean(known) == pytest.approx(errors[:10].mean(), rel=0.3)
 
 
+def test_stacked_scores_are_what_leaving_a_citizen_out_does():
+    """Delete one citizen, estimate weights and slope anew: the change is minus bread times stacked scores."""
+    panel = panel_with_loss(np.random.default_rng(3), 300)
+
+    def slope(frame, *, estimated=True):
+        own = AnalysisPanel(frame, panel.flow, panel.meta)
+        weights = attrition_weights(
+            own, covariates=["need"], truncate_at=None, measured_until=panel.frame["date"].max()
+        )
+        return weighted_fit("outcome ~ expectation", weights, stabilised=False, estimated=estimated)
+
+    fit, known = slope(panel.frame), slope(panel.frame, estimated=False)
+    stacked, plain, found = [], [], []
+    for citizen in panel.frame["citizen_id"].drop_duplicates().iloc[:14]:
+        here = panel.frame["citizen_id"] == citizen
+        found.append(fit.params["expectation"] - slope(panel.frame[~here]).params["expectation"])
+        for made, rows in ((stacked, fit.need_rows("test")), (plain, known.need_rows("test"))):
+            inside = here.to_numpy()[rows.used]
+            made.append((rows.row_scores[inside].sum(axis=0) @ rows.bread)[1])
+    miss = [np.linalg.norm(np.subtract(found, made)) / np.linalg.norm(found) for made in (stacked, plain)]
+    assert miss[0] < 0.05
+    assert miss[1] > 2 * miss[0]
+
+
 def test_drop_out_model_recovers_its_odds():
     panel = panel_with_loss(np.random.default_rng(5), 6000)
     fit = dropout_model(panel, covariates=["need"])

@@ -74,6 +74,17 @@ def test_standard_errors_agree_with_the_bootstrap_of_clusters():
             assert table.loc["analytic", end] == pytest.approx(table.loc["bootstrap", end], rel=0.15)
 
 
+def test_errors_count_that_the_mix_of_cells_is_estimated():
+    """Differences of 0 and 4 in two cells: most of the error is in how many rows each cell has."""
+    rng = np.random.default_rng(6)
+    x, d = rng.integers(0, 2, 300), rng.integers(0, 2, 300)
+    y, s = 4.0 * d * x + 0.1 * rng.normal(size=300), rng.random(300) < 0.7 + 0.2 * d
+    for bounds in (lee_bounds, lambda *a, **k: manski_bounds(*a, limits=(-1, 5), **k)):
+        table = bounds(y, d, s, cells=x, bootstrap=300, seed=1).diagnostics["intervals"].set_index("kind")
+        for end in ("std_error_lower", "std_error_upper"):
+            assert table.loc["analytic", end] == pytest.approx(table.loc["bootstrap", end], rel=0.15)
+
+
 def test_assumptions_halve_the_worst_case():
     y, d = [1, 0, 0, None, 0, 1, None, None], [1, 1, 1, 1, 0, 0, 0, 0]
     both, better, worse = (
