@@ -110,6 +110,11 @@ class WildBootstrap:
         lines += [f"Note: {text}" for text in self.notes]
         return "\n".join(lines) + "\n"
 
+    def __reduce__(self) -> tuple[type[WildBootstrap], tuple[object, ...]]:
+        # Read-only mappings cannot be pickled as they are.
+        values = [getattr(self, part.name) for part in fields(self)]
+        return type(self), tuple(dict(v) if isinstance(v, Mapping) else v for v in values)
+
     def __repr__(self) -> str:
         return f"WildBootstrap({self.term!r}, p_value={self.p_value:.4g}, draws={self.draws})"
 

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -275,3 +277,6 @@ def test_result_shows_no_cluster_by_name(panel):
     assert "secret" not in made.summary() + repr(made) + str(made.frame)
     assert "95% set" in made.summary()
     assert len(made.distribution) == 11
+    again = pickle.loads(pickle.dumps(made))
+    assert again.frame.equals(made.frame)
+    assert again.summary() == made.summary()
