@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import jobchance as jc
 from jobchance.cli.multiverse import Request, run_command
 from jobchance.cli.progress import SparseLines, multiverse_progress, progress_line
 from jobchance.errors import SpecError
 from jobchance.sensitivity.multiverse.progress import MultiverseProgress
+from jobchance.study.write import write_study
 
 COMMAND = str(Path(sys.executable).parent / "jobchance")
 SPEC = """\
@@ -52,8 +55,7 @@ def given(tmp_path_factory):
     """A specification file and a study folder."""
     folder = tmp_path_factory.mktemp("multiverse")
     (folder / "spec.toml").write_text(SPEC, encoding="utf-8")
-    made = jobchance("simulate", folder / "study", "--seed", 6, "--citizens", 900)
-    assert made.returncode == 0, made.stderr
+    write_study(jc.simulate_study(seed=6, n_citizens=900), folder / "study")
     return [folder / "spec.toml", "--study", folder / "study", "--lang", "en"]
 
 
@@ -101,9 +103,6 @@ def test_a_killed_command_goes_on_to_the_same_frame(given, done, tmp_path):
     driver.wait()
     n = log.read_text(encoding="utf-8").count("\n")
     assert 0 < n < 24
-    refused = jobchance("multiverse", *given, "--out", out)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "holds an earlier run" in refused.stderr
     result = jobchance(*command[1:])
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"24 specifications ({24 - n} run now, {n} from before), 4 failed\n")
@@ -119,9 +118,12 @@ def test_a_changed_specification_is_refused_and_nothing_is_touched(given, done, 
     spec = tmp_path / "spec.toml"
     spec.write_text(SPEC.replace('"within", ', ""), encoding="utf-8")
     before = contents(out)
-    result = jobchance("multiverse", spec, *given[1:], "--out", out, "--resume")
-    assert (result.returncode, result.stdout) == (2, "")
-    assert "the specification (24 specifications then, 16 now, 16 of them in both) changed" in result.stderr
+    request = Request(spec, None, out, None, None, 1, None, True)
+    words = r"the specification \(24 specifications then, 16 now, 16 of them in both\) changed"
+    with pytest.raises(SpecError, match=words):
+        run_command(request, lambda: jc.read_study(given[2]))
+    with pytest.raises(SpecError, match="holds an earlier run"):
+        run_command(replace(request, resume=False), lambda: pytest.fail("the study was read"))
     assert {name: text for name, text in contents(out).items() if name != "work/lock"} == {
         name: text for name, text in before.items() if name != "work/lock"
     }
