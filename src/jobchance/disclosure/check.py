@@ -54,8 +54,8 @@ def check(
     list of Breach
         In a fixed order. Rules: those of the policy's fields, and `key_column` (identifiers), `numeric_key`
         (codes as numbers where texts are due), `number_as_text` (no rule can read it),
-        `hidden_but_readable`, `compared_with_hidden`, `nothing_left` (every row is hidden), `count_missing`,
-        `count_in_text`.
+        `dominance_shown`, `hidden_but_readable`, `compared_with_hidden`, `nothing_left` (every row is hidden),
+        `count_missing`, `count_in_text`.
 
     Raises
     ------
@@ -91,6 +91,8 @@ def check(
     ):
         if named and not getattr(policy, rule):
             broken[rule] = max(broken.get(rule, 0), int(frame[named].notna().any(axis=1).sum()))
+    measures = [column for column in cols.DOMINANCE if column in frame]
+    broken["dominance_shown"] = int(frame[measures].notna().any(axis=1).sum()) if measures else 0
     broken["max_digits"] = _too_many_digits(frame, policy)
     broken["round_base"] = _unrounded(frame, policy)
     return [Breach(output, rule, n) for rule, n in broken.items() if n]

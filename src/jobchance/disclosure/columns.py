@@ -14,6 +14,7 @@ import pandas as pd
 
 PERSONS = ("N_citizens", "N_persons", "N_subjects")
 EVENTS = "N_events"
+DOMINANCE = ("dominance_share", "dominance_remainder")
 DENOMINATOR = "N_answers"
 
 _ESTIMATES = frozenset(

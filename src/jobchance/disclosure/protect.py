@@ -44,7 +44,8 @@ def protect(
     Returns
     -------
     DataFrame
-        A new frame with the same rows in the same order and a boolean column `suppressed`.
+        A new frame with the same rows in the same order and a boolean column `suppressed`; the measures of
+        dominance have done their work and are left out, since a share of a shown sum gives the largest away.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def protect(
     quantiles = () if policy.allow_quantiles else cols.quantile_columns(frame)
     for column in (*extremes, *quantiles):
         result[column] = _blank(result[column], pd.Series(True, index=frame.index))
-    return result
+    return result.drop(columns=[column for column in cols.DOMINANCE if column in result])
 
 
 def _already_hidden(frame: pd.DataFrame) -> pd.Series[bool]:

@@ -65,7 +65,11 @@ def contrasts_with_hidden(frame: pd.DataFrame, hidden: Mask[bool]) -> Mask[bool]
     if "level" not in frame or "compared_with" not in frame:
         return nothing
     within = [c for c in ("construct", "respondent", "series", "group", "item") if c in frame]
-    place = frame[within].astype(str).agg("|".join, axis=1) if within else pd.Series("", index=frame.index)
+    place = (
+        frame[within].astype(object).fillna("").astype(str).agg("|".join, axis=1)
+        if within
+        else pd.Series("", index=frame.index)
+    )
     contrast = frame["compared_with"].notna()
     level, other = (place + "|" + frame[c].astype(str) for c in ("level", "compared_with"))
     lost = set(level[hidden & ~contrast])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from jobchance.disclosure.check import Breach, check, export_frame, protect
+import pandas as pd
+
+from jobchance.disclosure.check import Breach, check, protect
 from jobchance.disclosure.ledger import DisclosureLedger
+from jobchance.disclosure.overlap import export_beside
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.errors import DisclosureError
 from jobchance.findings.catalogue import CATALOGUE, Entry
@@ -135,8 +138,10 @@ def status_note(
             if needs:
                 not_drawn.append((entry, needs))
                 continue
+            # Rounded counts give nobody away, and comparing with them would find what is not there.
+            beside = [output.frame for output in outputs if output.round_base == policy.round_base]
             output, breaches, written = _draw(
-                entry, study, panel, lang=lang, policy=policy, scratch=Path(scratch)
+                entry, study, panel, lang=lang, policy=policy, scratch=Path(scratch), beside=beside
             )
             withheld.extend(breaches)
             if output is not None:
@@ -195,14 +200,19 @@ def _draw(
     lang: str,
     policy: DisclosurePolicy,
     scratch: Path,
+    beside: Sequence[pd.DataFrame],
 ) -> tuple[Output | None, list[Breach], dict[str, bytes]]:
-    """One entry: compute, control, draw, save to the scratch folder, read back as bytes."""
+    """One entry: compute, control, draw, save to the scratch folder, read back as bytes.
+
+    Counts are rounded where exact ones would give a few citizens away beside an output drawn before.
+    """
     from jobchance import figures
     from jobchance.figures.save import save_figure
 
     finding = entry.module.build(study, panel, policy=policy)
     name = f"{entry.id} {entry.name}"
-    frame = export_frame(protect(finding.frame, policy, output=name), policy)
+    hidden = protect(finding.frame, policy, output=name)
+    frame, policy = export_beside(hidden, beside, policy)
     breaches = check(frame, policy, output=name)
     if breaches:
         return None, breaches, {}
@@ -222,6 +232,7 @@ def _draw(
         alt=words.alt,
         disclosure_class=finding.disclosure_class,
         estimand=str(frame["estimand"].iloc[0]),
+        round_base=policy.round_base,
     )
     return output, [], written
 

@@ -64,7 +64,7 @@ def note_page(
         withheld=[withheld_line(breach, formatter) for breach in withheld],
         flow_title=label("note.flow.title", lang),
         flow=flow_table(panel, formatter, min_persons=policy.min_persons),
-        method=_method(study, panel, formatter, policy, version),
+        method=_method(study, panel, outputs, formatter, policy, version),
         footer=label("note.footer", lang, version=version),
     )
 
@@ -140,7 +140,12 @@ def _section(name: str, ids: Sequence[str], outputs: dict[str, Output], lang: st
 
 
 def _method(
-    study: Study, panel: AnalysisPanel | None, formatter: Formatter, policy: DisclosurePolicy, version: str
+    study: Study,
+    panel: AnalysisPanel | None,
+    outputs: Sequence[Output],
+    formatter: Formatter,
+    policy: DisclosurePolicy,
+    version: str,
 ) -> list[Block]:
     """Conventions, limits, disclosure and reproduction, each as a short list."""
     lang = formatter.lang
@@ -156,10 +161,21 @@ def _method(
     blocks = [
         Block(label("note.block.conventions", lang), _conventions(panel, lang)),
         Block(label("note.block.limits", lang), lines),
-        Block(label("note.block.disclosure", lang), policy.describe(lang).splitlines()),
+        Block(label("note.block.disclosure", lang), _disclosure(outputs, formatter, policy)),
         Block(label("note.block.software", lang), reproduction),
     ]
     return [block for block in blocks if block.lines]
+
+
+def _disclosure(outputs: Sequence[Output], formatter: Formatter, policy: DisclosurePolicy) -> list[str]:
+    """The policy, and which outputs have rounded counts because others beside them have exact ones."""
+    lines = policy.describe(formatter.lang).splitlines()
+    rounded = [output for output in outputs if output.round_base not in (None, policy.round_base)]
+    if rounded:
+        base = formatter.count(rounded[0].round_base or 0)
+        names = formatter.listing([output.id for output in rounded])
+        lines.insert(-1, label("disclosure.rounded", formatter.lang, outputs=names, base=base))
+    return lines
 
 
 def _conventions(panel: AnalysisPanel | None, lang: str) -> list[str]:

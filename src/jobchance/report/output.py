@@ -25,6 +25,8 @@ class Output:
         Word of the disclosure vocabulary.
     estimand : str
         `"descriptive"`, `"predictive"` or `"dispositional"`.
+    round_base : int or None
+        What its counts are rounded to multiples of.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Output:
     alt: str
     disclosure_class: str
     estimand: str
+    round_base: int | None = None
 
     @property
     def stem(self) -> str:

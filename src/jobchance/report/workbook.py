@@ -66,7 +66,8 @@ def _write_rows(sheet: Worksheet, header: list[str], rows: Iterable[Iterable[obj
     """Header in bold, frozen; values as numbers or plain text."""
     widths = [len(h) for h in header]
     for column, title in enumerate(header, start=1):
-        sheet.cell(row=1, column=column, value=title).font = Font(bold=True)
+        head = sheet.cell(row=1, column=column, value=title)
+        head.font, head.data_type = Font(bold=True), "s"
     for r, row in enumerate(rows, start=2):
         for c, value in enumerate(row, start=1):
             plain = _plain(value)

@@ -1,0 +1,146 @@
+"""Attacks on words: identifiers and values must not be in errors, warnings, logs, reprs, or on the screen."""
+
+import logging
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import jobchance as jc
+from jobchance.disclosure.attack import audit_tables
+from jobchance.disclosure.check import check, protect, require
+from jobchance.disclosure.complementary import protect_tables
+from jobchance.disclosure.differencing import close_combinations, close_samples, sample_difference_counts
+from jobchance.disclosure.dominance import Contributors, dominance
+from jobchance.disclosure.ledger import DisclosureLedger
+from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.disclosure.release import Release
+from jobchance.errors import JobchanceError
+from jobchance.formatting import Formatter
+
+WHO = "ZQ7CANARY"
+VALUE = 48151.6234217
+CANARIES = (WHO, "48151", "6234217")
+POLICY = DisclosurePolicy()
+
+
+def rows(n=60, *, bad=None):
+    """Rows of persons whose names and one column are canaries; `bad` breaks one of the columns."""
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {
+            "citizen_id": [f"{WHO}{i // 3:04}" for i in range(n)],
+            "caseworker_id": [f"{WHO}-S{i % 6}" for i in range(n)],
+            "wave": np.arange(n) % 3 + 1,
+            "x": rng.normal(size=n),
+            "y": rng.integers(0, 2, n).astype(float),
+            "wage": np.full(n, VALUE) + np.arange(n),
+        }
+    )
+    spoil = {
+        "text": lambda f: f.assign(x=[f"{WHO} {VALUE}"] * n),
+        "infinite": lambda f: f.assign(x=np.where(f.index == 3, np.inf, f["x"])),
+        "missing": lambda f: f.assign(x=np.nan),
+        "constant": lambda f: f.assign(x=VALUE),
+        "separated": lambda f: f.assign(y=(f["x"] > 0).astype(float)),
+        "mixed": lambda f: f.assign(wage=[WHO if i == 5 else VALUE for i in range(n)]),
+        "one group": lambda f: f.assign(caseworker_id=WHO),
+        "few rows": lambda f: f.head(2),
+        "huge": lambda f: f.assign(x=f["x"] * 1e300),
+    }
+    return frame if bad is None else spoil[bad](frame)
+
+
+CALLS = {
+    "glm": lambda d: jc.fit_glm("y ~ x", d, family="logit", cluster="caseworker_id"),
+    "panel": lambda d: jc.fit_panel("y ~ x", d, estimator="within", unit="citizen_id"),
+    "mixed": lambda d: jc.fit_mixed("y ~ x + (1 | caseworker_id)", d),
+    "wage": lambda d: jc.fit_panel("wage ~ C(citizen_id)", d, estimator="pooled"),
+    "category": lambda d: jc.fit_glm("y ~ C(caseworker_id) + C(x)", d, family="logit"),
+    "absent": lambda d: jc.fit_glm("y ~ nowhere", d, family="logit"),
+    "iv": lambda d: jc.fit_iv("y ~ 1 | x ~ wage", d),
+    "conditional": lambda d: jc.fit_conditional_logit("y ~ x", d, group="citizen_id"),
+    "hazard": lambda d: jc.fit_hazard("y ~ x", d),
+    "check": lambda d: check(d, POLICY, output="o"),
+    "require": lambda d: require(d, POLICY, output="o"),
+    "protect": lambda d: protect(d, POLICY, output="o", totals=["x", "nowhere"]),
+    "tables": lambda d: protect_tables(
+        {"t": d.assign(N_citizens=d["wage"])}, POLICY, dimensions=["citizen_id"]
+    ),
+    "audit": lambda d: audit_tables({"t": d.assign(N_citizens=1)}, POLICY, dimensions=["wave"]),
+    "dominance": lambda d: dominance(
+        Contributors(d, "citizen_id", "wage"), ["wave", "nowhere"], policy=POLICY
+    ),
+    "samples": lambda d: sample_difference_counts([d["citizen_id"]]),
+    "close": lambda d: close_samples([d["wage"]], least=5),
+    "combinations": lambda d: close_combinations(d["citizen_id"], [d["wage"]], least=5),
+    "release": lambda d: Release("", d["citizen_id"]),
+}
+
+
+@pytest.mark.parametrize("bad", [None, "text", "infinite", "missing", "constant", "separated", "mixed",
+                                 "one group", "few rows", "huge"])  # fmt: skip
+@pytest.mark.parametrize("call", sorted(CALLS))
+def test_no_canary_in_errors_warnings_logs_or_the_screen(call, bad, caplog, capfd):
+    data = rows(bad=bad)
+    said = []
+    with warnings.catch_warnings(record=True) as warned, caplog.at_level(logging.DEBUG):
+        warnings.simplefilter("always")
+        try:
+            result = CALLS[call](data)
+            said += [repr(result)] if not isinstance(result, pd.DataFrame) else []
+            said += [str(result.summary())] if hasattr(result, "summary") else []
+        except JobchanceError as error:
+            said += [str(error), repr(error), repr(error.args)]
+        except Exception as error:  # another's error: the command line shows its type and place only
+            said += [type(error).__name__]
+    said += [str(one.message) for one in warned] + [caplog.text, *capfd.readouterr()]
+    leaks = [(canary, text[:200]) for text in said for canary in CANARIES if canary in text]
+    assert not [leak for leak in leaks if not _level_of_a_category(call, leak[1])]
+
+
+def _level_of_a_category(call, text):
+    """Levels of a category that the user put into the formula are names of coefficients: theirs to choose."""
+    return call in ("category", "wage") and "C(" in text
+
+
+def test_control_a_careless_message_is_found():
+    with pytest.raises(ValueError, match=WHO) as told:
+        float(rows(bad="text")["x"].iloc[0])
+    assert any(canary in str(told.value) for canary in CANARIES)
+
+
+def test_a_ledger_says_nothing_about_anybody(tmp_path):
+    ids = rows()["citizen_id"]
+    ledger = DisclosureLedger.create(tmp_path / "exports.ledger")
+    ledger.record([Release("T1", ids)], POLICY)
+    clash = ledger.check([Release("T2", ids[3:], cells={WHO: ids[:9]})], POLICY)
+    assert clash
+    for one in (repr(clash), *map(str, clash), repr(ledger), ledger.entries().to_string()):
+        assert WHO not in one.replace(f"{{{WHO}}}", "")
+
+
+@pytest.mark.parametrize("table", ["measurement", "rating", "outcome", "assignment"])
+def test_validation_names_columns_and_counts_but_no_row(table, tmp_path, capfd):
+    from jobchance.cli.main import main  # noqa: F401  the command line must be importable beside it
+
+    study = jc.simulate_study(seed=4, n_citizens=60)
+    rows_ = study.tables[table]
+    spoilt = rows_.copy()
+    spoilt["citizen_id" if "citizen_id" in rows_ else "measurement_id"] = f"{WHO}1"
+    broken = replace(study, tables={**study.tables, table: spoilt})
+    try:
+        jc.write_study(broken, tmp_path / "s", format="csv")
+        said = jc.validate_study(tmp_path / "s").render("en")
+    except JobchanceError as error:
+        said = str(error)
+    assert WHO not in said
+    assert WHO not in "".join(capfd.readouterr())
+
+
+def test_formatting_refuses_silently_what_is_no_number():
+    with pytest.raises(Exception, match=".") as refused:
+        Formatter("en").count(f"{WHO}")
+    assert WHO not in str(refused.value) or not isinstance(refused.value, JobchanceError)
