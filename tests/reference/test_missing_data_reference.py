@@ -79,5 +79,6 @@ def test_weighted_regression(numbers, outcome, family, key):
     for kind, vcov in (("cluster", jc.Cluster("g")), ("hc0", jc.Robust("HC0")), ("model", "model")):
         made = fit.with_vcov(vcov).std_errors.to_numpy()
         assert made == pytest.approx(expected[kind], rel=1e-8), kind
+    assert fit.augment()["fitted"].to_numpy() == pytest.approx(fit.predict(data).to_numpy())
     if family == "gaussian":
         assert fit.statistics["r2"] == pytest.approx(numbers["r2"], rel=1e-10)
