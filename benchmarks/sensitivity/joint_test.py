@@ -31,7 +31,7 @@ from jobchance.sensitivity.multiverse.rows import choice_values
 from jobchance.sensitivity.multiverse.workbench import Workbench
 
 SEED = 20200
-CLUSTERING = {"moderate": (0.5, 0.4), "strong": (0.65, 0.7)}  # r_x and r_y
+CLUSTERING = {"moderate": (0.5, 0.4), "strong": (0.55, 0.8)}  # r_x and r_y
 CELLS = ["jobcentre_id", "period"]
 SPEC = MultiverseSpec.from_dict(
     {
@@ -144,7 +144,7 @@ def main(target: Path) -> None:
         ("sign_flip_half", 0.0, 40, signs),
         ("permute_rows", 0.0, 40, rows),
         ("sign_flip", 0.0, 40, power | strong),
-        ("permute_rows", 0.0, 40, rows | strong | {"replications": 60}),
+        ("permute_rows", 0.0, 40, rows | strong | {"replications": 40}),
         ("sign_flip", 0.1, 40, power),
         ("sign_flip", 0.2, 40, power),
     ]
