@@ -202,7 +202,8 @@ def _lost_note(lost: Codes, vcov: Cluster) -> tuple[str, ...]:
         return ()
     terms = "1 term is" if many == 1 else f"{many} terms are"
     said = (
-        "the part that they determine is left out of its variance (generalised inverse)"
+        "what that cluster determines is left out of the variance (generalised inverse), which is then far "
+        "too small"
         if vcov.kind == "CR2"
         else "their standard errors do not exist"
     )
