@@ -1,4 +1,4 @@
-"""Attacks on files: metadata, names, vector graphics, spreadsheets, web pages; none says who, where or when."""
+"""Attacks on files: metadata, names, vectors, spreadsheets, web pages; none says who, where or when."""
 
 import getpass
 import io
