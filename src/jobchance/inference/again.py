@@ -16,7 +16,8 @@ from jobchance.results.vcov import Cluster, Robust, Vcov
 
 Refit: TypeAlias = Callable[[pd.DataFrame], Fit]
 
-_WITH_TIME = ("first_difference",)
+# first differences need periods and "between" its rows, which a fit does not remember
+_PANEL = ("within", "pooled", "random", "hybrid")
 
 
 def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
@@ -25,8 +26,8 @@ def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
     Parameters
     ----------
     fit : Fit
-        Of `fit_glm`, `fit_panel` (not first differences, whose periods a fit does not remember) or
-        `fit_mixed`.
+        Of `fit_glm`, `fit_panel` (not first differences or means, which come of other rows than a fit
+        remembers) or `fit_mixed`.
     data : DataFrame
         With the columns of the data that the fit was made on.
 
@@ -35,12 +36,8 @@ def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
     SpecError
         A fit of another function; `refit=` then says how.
     """
+    require_record(fit)
     spec = dict(fit.spec)
-    if spec.get("estimator") in _WITH_TIME or not _is_known(spec):
-        raise SpecError(
-            f"The model {fit.model!r} cannot be fitted again from its record alone: give "
-            "refit=, a function of the data that fits it."
-        )
     formula, vcov = str(spec["formula"]), vcov_of(fit)
     if "estimator" in spec:
         entity = str(spec["entity"])
@@ -81,12 +78,22 @@ def vcov_of(fit: Fit) -> Vcov:
     """The kind of standard error that a fit has."""
     inference = fit.inference
     if inference.clusters:
-        return Cluster(*inference.clusters)
+        return Cluster(*inference.clusters, kind="CR1" if inference.kind == "cluster" else inference.kind)
     return Robust(inference.kind) if inference.kind in ("HC0", "HC1") else "model"
 
 
-def _is_known(spec: dict[str, object]) -> bool:
-    """Whether the record is that of one of the three functions."""
+def has_record(fit: Fit) -> bool:
+    """Whether `fit_again` can fit the model."""
+    spec = fit.spec
     if "estimator" in spec:
-        return {"formula", "entity"} <= set(spec)
+        return spec["estimator"] in _PANEL and {"formula", "entity"} <= set(spec)
     return {"formula", "family", "link"} <= set(spec) and "hazard" not in spec
+
+
+def require_record(fit: Fit) -> None:
+    """Raise a `SpecError` unless `fit_again` can fit the model."""
+    if not has_record(fit):
+        raise SpecError(
+            f"The model {fit.model!r} cannot be fitted again from its record alone: give "
+            "refit=, a function of the data that fits it."
+        )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jobchance.design.columns import counted
 from jobchance.errors import JobchanceError, SpecError
-from jobchance.inference.again import Refit, fit_again
+from jobchance.inference.again import Refit, fit_again, require_record
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
 from jobchance.sensitivity.leave_one_out import chosen_term, levels_of
@@ -33,7 +33,7 @@ class InfluentialSet:
     found : bool
         Whether a set of at most the stated share does it.
     n_units, n_rows : int
-        Units in the set (at the limit if none was found), and their rows.
+        Units in the set (if none was found, those left out last), and their rows.
     share : float
         Units in the set as a share of all.
     n_predicted : int or None
@@ -158,6 +158,8 @@ def most_influential_set(
     rows = fit.need_rows("most_influential_set")
     columns = [unit] if isinstance(unit, str) else list(unit)
     codes, levels = levels_of(rows, columns)
+    if refit is None:
+        require_record(fit)
     if target == "significance":
         _require_significant(fit, name, level)
     search = _Search(
@@ -189,6 +191,8 @@ def most_influential_set(
 def _require_significant(fit: Fit, name: str, level: float) -> None:
     """An interval that includes zero has no significance to lose."""
     low, high = fit.conf_int(level).loc[name].to_numpy(dtype=float)
+    if np.isnan([low, high]).any():
+        raise SpecError(f"{name} has no standard error in this fit, so no significance: use another vcov.")
     if low <= 0 <= high:
         raise SpecError(f"The {level:.0%} interval of {name} includes zero already: nothing is to be lost.")
 
@@ -247,7 +251,11 @@ class _Search:
             needed = self._needed(held[ranked], self._goal.distance(now))
             if not len(order):
                 self.predicted = needed
-            part = ranked[: min(_part(needed), most - len(order), self._n_levels - 1 - len(order))]
+            helpful = int((held > 0).sum())
+            if not helpful:
+                return order, False  # leaving out any unit would carry the estimate further from the change
+            size = min(_part(needed, helpful), most - len(order), self._n_levels - 1 - len(order))
+            part = ranked[:size]
             before, order = order, np.concatenate([order, part])
             inside = np.flatnonzero(~np.isin(self._codes, order))
             found = self._look(order)
@@ -292,6 +300,6 @@ class _Search:
         return made
 
 
-def _part(needed: int | None) -> int:
+def _part(needed: int | None, helpful: int) -> int:
     """How many to leave out before influence is computed anew."""
-    return 1 if needed is None else max(1, needed // 4)
+    return max(1, (helpful if needed is None else needed) // 4)

@@ -16,7 +16,7 @@ from jobchance.compute.in_process import choose_compute
 from jobchance.compute.tasks import TaskFailure
 from jobchance.design.columns import counted, require_columns
 from jobchance.errors import DesignError, SpecError
-from jobchance.inference.again import Refit, fit_again
+from jobchance.inference.again import Refit, fit_again, has_record, require_record
 from jobchance.numerics.leave_out_groups import without_each_group
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
@@ -32,6 +32,8 @@ _COLUMNS = (
     "left_out", "estimate", "std_error", "conf_low", "conf_high", "change", "change_in_se", "n_rows",
     "n_rows_left_out", "flips_sign", "status",
 )  # fmt: skip
+_PERSONS = ("citizen_id", "caseworker_id", "measurement_id")
+_FEW_ROWS = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +45,9 @@ class LeaveOneOut:
     frame : DataFrame
         One row per level, by change: `left_out estimate std_error conf_low conf_high change change_in_se
         n_rows n_rows_left_out flips_sign status`. `left_out` is a running number, since levels are persons or
-        offices; `status` is `"ok"` or why there is no number.
+        offices; `status` is `"ok"`, `"did not converge"` (the numbers are those of the last step) or why
+        there is no number. Where levels are persons, or hold fewer than 5 rows, it is in memory only and
+        empty after pickling: an estimate without a person tells about that person.
     estimate, std_error : float
         With everybody.
     term, group : str
@@ -75,11 +79,19 @@ class LeaveOneOut:
         return f"LeaveOneOut({self.term!r} without each {self.group}, {len(self.frame)} levels)"
 
     def __reduce__(self) -> tuple[object, ...]:
-        given = (self.frame, self.estimate, self.std_error, self.term, self.group, self.method, self.exact)
+        persons = any(name in _PERSONS for name in self.group.split(" x "))
+        few = bool(self.frame["n_rows_left_out"].lt(_FEW_ROWS).any())
+        frame = self.frame.iloc[:0] if persons or few else self.frame
+        given = (frame, self.estimate, self.std_error, self.term, self.group, self.method, self.exact)
         return (LeaveOneOut, (*given, dict(self.conventions)))
 
     def summary(self) -> str:
         """The range, the most influential levels, and how often the sign changes, as text."""
+        if self.frame.empty:
+            return (
+                f"{self.term} without each {self.group}: levels are persons or hold few rows and are not "
+                "stored; make the result again"
+            )
         known = self.frame.dropna(subset=["estimate"])
         flips = int(known["flips_sign"].sum())
         lines = [
@@ -93,6 +105,9 @@ class LeaveOneOut:
                 f"between {ends.min():.6g} and {ends.max():.6g}; largest change {moved:.3g} standard errors",
                 f"the sign changes without {flips} of {len(known)} levels",
             ]
+        rough = int(known["status"].ne("ok").sum())
+        if rough:
+            lines.append(f"the fit did not converge without {counted(rough, 'level')}")
         lost = len(self.frame) - len(known)
         if lost:
             lines.append(f"no estimate without {counted(lost, 'level')}; see the column status")
@@ -129,7 +144,7 @@ def leave_one_out(
     term : str or None
         Coefficient; may be left out where the fit has one beside the intercept.
     method : {"auto", "refit", "update"}
-        `"auto"`: refit up to 60 levels, else update.
+        `"auto"`: refit up to 60 levels, else (and for models that cannot be fitted again) update.
     refit : callable or None
         Data -> Fit, for models that cannot be fitted again from their record; defined at the top of a module
         if `compute` is given.
@@ -145,7 +160,8 @@ def leave_one_out(
     Raises
     ------
     SpecError
-        Unknown term or method; no rows; a level outside (0, 1); a model that cannot be fitted again.
+        Unknown term or method; no rows; a level outside (0, 1); `"refit"` of a model that cannot be fitted
+        again from its record, without `refit`.
     FormulaError
         The group is not a column.
     DesignError
@@ -171,7 +187,10 @@ def leave_one_out(
     rows = fit.need_rows("leave_one_out")
     columns = [group] if isinstance(group, str) else list(group)
     codes, levels = levels_of(rows, columns)
-    chosen = method if method != "auto" else "refit" if len(levels) <= MOST_REFITS else "update"
+    few = len(levels) <= MOST_REFITS and (refit is not None or has_record(fit))
+    chosen = method if method != "auto" else "refit" if few else "update"
+    if chosen == "refit" and refit is None:
+        require_record(fit)
     if chosen == "refit":
         found, exact = _refits(fit, name, codes, len(levels), refit, level=level, compute=compute), True
     else:
@@ -226,7 +245,8 @@ def _updates(fit: Fit, rows: Rows, name: str, codes: Codes) -> tuple[pd.DataFram
     place = fit.terms.index(name)
     if _is_least_squares(fit):
         made = linear_rows(fit, "leave_one_out")
-        found = without_each_group(made.X, made.y, codes, place=place)
+        root = _root_weights(fit, rows)
+        found = without_each_group(made.X * root[:, None], made.y * root, codes, place=place)
         exact = all(_within(factor, codes) for factor in rows.absorbed.values())
     else:
         by_row = rows.row_scores @ rows.bread[:, place]
@@ -237,12 +257,20 @@ def _updates(fit: Fit, rows: Rows, name: str, codes: Codes) -> tuple[pd.DataFram
 
 
 def _is_least_squares(fit: Fit) -> bool:
-    """Whether the fit is unweighted least squares."""
+    """Whether the fit is least squares."""
     try:
         check_linear(fit, "leave_one_out")
     except SpecError:
         return False
-    return fit.spec.get("weights") is None
+    return True
+
+
+def _root_weights(fit: Fit, rows: Rows) -> Floats:
+    """Square roots of the weights of the rows (n,), ones without."""
+    weights = fit.spec.get("weights")
+    if weights is None:
+        return np.ones(len(rows.outcome))
+    return np.asarray(np.sqrt(rows.column(str(weights)).to_numpy(dtype=np.float64)), dtype=np.float64)
 
 
 def _within(factor: Codes, codes: Codes) -> bool:
@@ -277,28 +305,29 @@ def _without(
     if name not in made.terms:
         raise DesignError("the coefficient is not in the model without this level")
     low, high = made.conf_int(level).loc[name].to_numpy(dtype=float)
-    return float(made.params[name]), float(made.std_errors[name]), float(low), float(high)
+    numbers = (float(made.params[name]), float(made.std_errors[name]), float(low), float(high))
+    return (*numbers, float(made.nobs), float(made.converged))
 
 
 def _line(outcome: object) -> dict[str, object]:
+    """A refit as a row of the table."""
+    columns = ("estimate", "std_error", "conf_low", "conf_high", "n_rows")
     if isinstance(outcome, TaskFailure):
-        return {"estimate": np.nan, "std_error": np.nan, "conf_low": np.nan, "conf_high": np.nan} | {
-            "status": f"{outcome.kind}: {outcome.message}"
-        }
-    assert isinstance(outcome, tuple), "a refit gives four numbers"
-    return dict(zip(("estimate", "std_error", "conf_low", "conf_high"), outcome, strict=True)) | {
-        "status": "ok"
-    }
+        return dict.fromkeys(columns, np.nan) | {"status": f"{outcome.kind}: {outcome.message}"}
+    assert isinstance(outcome, tuple), "a refit gives six numbers"
+    *numbers, converged = outcome
+    status = "ok" if converged else "did not converge"
+    return dict(zip(columns, numbers, strict=True)) | {"status": status}
 
 
 def _frame(found: pd.DataFrame, fit: Fit, name: str, sizes: Codes, n_rows: int) -> tuple[pd.DataFrame, Codes]:
     """The table by change, and the level of each of its rows."""
     whole, error = float(fit.params[name]), float(fit.std_errors[name])
-    frame = found.reindex(columns=["estimate", "std_error", "conf_low", "conf_high", "status"])
+    frame = found.reindex(columns=["estimate", "std_error", "conf_low", "conf_high", "n_rows", "status"])
     frame["change"] = frame["estimate"] - whole
     frame["change_in_se"] = frame["change"] / error
     frame["n_rows_left_out"] = sizes
-    frame["n_rows"] = n_rows - sizes
+    frame["n_rows"] = frame["n_rows"].fillna(pd.Series(n_rows - sizes)).astype(int)
     frame["flips_sign"] = (frame["estimate"] * whole < 0) & frame["estimate"].notna()
     order = np.argsort(frame["change"].to_numpy(dtype=float), kind="stable").astype(np.int64)
     frame = frame.iloc[order].reset_index(drop=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -79,6 +80,36 @@ def test_a_robust_estimate_is_said_to_be_one():
     assert not made.found
     assert made.n_units == 40
     assert "keeps its conclusion" in made.summary()
+
+
+def test_the_search_stops_where_no_unit_holds_the_estimate_up():
+    data = pd.DataFrame({"x": np.tile([0.0, 1.0], 50), "u": np.arange(100).astype(str)})
+    data["y"] = data["x"]  # without residuals nobody has influence
+    made = most_influential_set(fit_glm("y ~ x", data, family="gaussian", vcov="model"), "u")
+    assert not made.found
+    assert len(made.frame) <= 5
+
+
+def test_a_robust_estimate_takes_few_fits():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": np.tile([0.0, 1.0], 500), "u": np.arange(1000).astype(str)})
+    data["y"] = 50 * data["x"] + rng.normal(size=1000)
+    made = most_influential_set(
+        fit_glm("y ~ x", data, family="gaussian", vcov="model"), "u", largest_share=0.5
+    )
+    assert not made.found
+    assert len(made.frame) <= 10
+
+
+def test_a_model_without_a_record_or_a_standard_error_is_refused():
+    data = panel()
+    fit = fit_panel("y ~ x", data, entity="citizen_id", time="wave", estimator="between", vcov="model")
+    with pytest.raises(SpecError, match="refit="):
+        most_influential_set(fit, "citizen_id")
+    fit = fit_glm("y ~ x", data, family="gaussian", vcov="model")
+    without = replace(fit, covariance=np.full((2, 2), np.nan))
+    with pytest.raises(SpecError, match="no standard error"):
+        most_influential_set(without, "citizen_id", target="significance")
 
 
 def test_members_stay_in_memory():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from jobchance.compute.local import LocalCompute
 from jobchance.errors import DesignError, SpecError
+from jobchance.inference.again import vcov_of
 from jobchance.models.conditional_logit import fit_conditional_logit
 from jobchance.models.glm import fit_glm
 from jobchance.models.mixed import fit_mixed
@@ -121,8 +123,9 @@ def test_levels_stay_in_memory(data):
 
 def test_a_fit_of_another_kind_needs_its_own_function(data):
     fit = fit_conditional_logit("job ~ x", data, group="citizen_id")
-    made = leave_one_out(fit, "office", method="refit")
-    assert made.frame["status"].str.contains("refit=").all()
+    with pytest.raises(SpecError, match="refit="):
+        leave_one_out(fit, "office", method="refit")
+    assert leave_one_out(fit, "office").method == "update"
     own = leave_one_out(
         fit,
         "office",
@@ -130,6 +133,62 @@ def test_a_fit_of_another_kind_needs_its_own_function(data):
         refit=lambda part: fit_conditional_logit("job ~ x", part, group="citizen_id"),
     )
     assert own.frame["estimate"].notna().all()
+
+
+@pytest.mark.parametrize("estimator", ["first_difference", "between"])
+def test_rows_made_of_other_rows_are_not_fitted_again(data, estimator):
+    fit = fit_panel("y ~ x", data, entity="citizen_id", time="wave", estimator=estimator, vcov="model")
+    with pytest.raises(SpecError, match="refit="):
+        leave_one_out(fit, "citizen_id", term="x", method="refit")
+
+
+def test_weighted_least_squares_is_updated_exactly(data):
+    weighted = data.assign(v=np.random.default_rng(1).uniform(0.5, 2, len(data)))
+    fit = fit_glm("y ~ x + w", weighted, family="gaussian", weights="v", vcov=Cluster("caseworker_id"))
+    update, refit = both(fit, "office")
+    np.testing.assert_allclose(update["estimate"], refit["estimate"].loc[update.index], rtol=1e-9)
+    assert leave_one_out(fit, "office", term="x", method="update").exact
+
+
+@pytest.mark.parametrize("kind", ["cluster", "CR2", "CR3", "jackknife"])
+def test_the_kind_of_cluster_adjustment_is_kept(data, kind):
+    fit = fit_glm("y ~ x", data, family="gaussian", vcov=Cluster("caseworker_id"))
+    adjusted = replace(fit, inference=replace(fit.inference, kind=kind))
+    assert vcov_of(adjusted) == Cluster("caseworker_id", kind="CR1" if kind == "cluster" else kind)
+
+
+def test_a_fit_that_did_not_converge_says_so(data):
+    fit = fit_glm("job ~ x", data, family="binomial", vcov="model")
+
+    def rough(part):
+        return replace(fit_glm("job ~ x", part, family="binomial", vcov="model"), converged=False)
+
+    made = leave_one_out(fit, "office", refit=rough)
+    assert set(made.frame["status"]) == {"did not converge"}
+    assert "did not converge without 4 levels" in made.summary()
+
+
+def test_rows_that_the_other_fit_drops_are_not_counted(data):
+    fit = fit_panel("y ~ x", data.iloc[:-1], entity="citizen_id", time="wave", vcov=Cluster("citizen_id"))
+    made = leave_one_out(fit, "wave", term="x")
+    left = made.frame.assign(wave=made.levels.to_numpy()).set_index("wave")
+    by_hand = fit_panel(
+        "y ~ x",
+        data.iloc[:-1].query("wave == 1 or wave == 3"),
+        entity="citizen_id",
+        time="wave",
+        vcov="model",
+    )
+    assert left.loc[2, "n_rows"] == by_hand.nobs == 158
+    assert left.loc[2, "n_rows"] < fit.nobs - left.loc[2, "n_rows_left_out"]
+
+
+def test_estimates_without_one_person_are_not_stored(data):
+    fit = fit_glm("y ~ x", data, family="gaussian", vcov="model")
+    for group, kept in (("citizen_id", 0), ("caseworker_id", 0), ("office", 4)):
+        copy = pickle.loads(pickle.dumps(leave_one_out(fit, group, method="update")))
+        assert len(copy.frame) == kept
+        assert ("not stored" in copy.summary()) == (kept == 0)
 
 
 def test_wrong_questions_are_refused(data):
