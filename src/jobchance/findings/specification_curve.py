@@ -15,7 +15,7 @@ from jobchance.panel.model import AnalysisPanel
 from jobchance.sensitivity.multiverse.agreement import ALL, agreement
 from jobchance.sensitivity.multiverse.importance import importance
 from jobchance.sensitivity.multiverse.result import Multiverse
-from jobchance.sensitivity.multiverse.result_frame import DIMENSIONS, known, same_unit, unit_of
+from jobchance.sensitivity.multiverse.result_frame import DIMENSIONS, known, same_question, unit_of
 from jobchance.sensitivity.multiverse.workbench_panels import panel_key
 from jobchance.study.model import Study
 
@@ -93,7 +93,7 @@ def specification_frame(
     cannot be solved for a value, and the counts that would help are withheld.
     """
     frame = multiverse.frame
-    rows = same_unit(known(frame), frame).sort_values(["estimate", "key"], kind="stable")
+    rows = same_question(known(frame), frame).sort_values(["estimate", "key"], kind="stable")
     if rows.empty:
         raise SpecError(f"specification_curve: none of the {len(frame)} specifications has an estimate.")
     curve = _curve(rows).assign(N_events=_citizens_with_outcome(multiverse, rows))

@@ -13,7 +13,7 @@ from jobchance.errors import SpecError
 from jobchance.numerics.shapley import average_over_orders, dummies, subset_r_squared
 from jobchance.sensitivity.multiverse.importance import REST
 from jobchance.sensitivity.multiverse.result import Multiverse
-from jobchance.sensitivity.multiverse.result_frame import COLUMNS, build_frame, content_hash
+from jobchance.sensitivity.multiverse.result_frame import COLUMNS, build_frame, content_hash, same_question
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_summary_says_what_ran_what_came_out_and_what_it_is(mixed):
         "median                0.85",
         "positive              75%",
         "agree with the main   sign 75%, sign and significance 50%",
-        "1 in another unit",
+        "1 on another question",
         "Variance of the estimates explained by the choice of",
     ):
         assert line in text
@@ -227,3 +227,24 @@ def test_a_choice_of_hundreds_of_options():
     shares = made.importance().shares.set_index("dimension")["share"]
     assert shares["covariates"] == pytest.approx(4 / (4 + 0.25 + 0.0025), abs=0.01)
     assert len(made.agreement()) == 1 + 512 + 2 + 2  # no main specification: the median alone
+
+
+def test_answers_to_different_questions_are_not_mixed():
+    rows = [
+        row("a", 2.0, main=True),
+        row("b", 1.0, estimator="within"),
+        row("c", 9.0, exposure="optimism", unit="pp per sd of optimism"),
+        row("d", 9.0, estimator="rung:leniency", unit="pp per sd of optimism", verdict="suggestive"),
+        row("e", 9.0, estimator="rung:leniency_iv", verdict="suggestive"),
+        row("f", 3.0, estimator="rung:adjusted", verdict="predicts only"),
+    ]
+    frame = multiverse(rows).frame
+    assert list(same_question(frame, frame)["key"]) == ["a", "b", "f"]
+    other = frame.assign(main=frame["key"].eq("d"))
+    assert list(same_question(other, other)["key"]) == ["c", "d"]
+
+
+def test_the_hash_knows_flags_that_a_failed_row_does_not_have():
+    rows = [row("a", 1.0, converged=True), row("b", 1.0, converged=None)]
+    hashes = {content_hash(build_frame([rows[0], rows[1] | {"converged": c}])) for c in (None, False, True)}
+    assert len(hashes) == 3

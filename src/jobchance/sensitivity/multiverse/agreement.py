@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
-from jobchance.sensitivity.multiverse.result_frame import known, same_unit, varying
+from jobchance.sensitivity.multiverse.result_frame import known, same_question, varying
 
 ALL = "all"
 COLUMNS = (
@@ -45,7 +45,7 @@ def agreement(frame: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     Only specifications in the unit of the main one; failed ones agree with nobody and are not counted.
     Whether many agree by chance is a question for `Multiverse.joint_test`: specifications share their data.
     """
-    rows = same_unit(known(frame), frame)
+    rows = same_question(known(frame), frame)
     if rows.empty:
         raise SpecError(f"agreement: none of the {len(frame)} specifications has an estimate.")
     marks = pd.DataFrame(

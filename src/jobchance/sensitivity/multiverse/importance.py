@@ -12,7 +12,7 @@ import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.numerics.shapley import average_over_orders, dummies, subset_r_squared
-from jobchance.sensitivity.multiverse.result_frame import known, same_unit, unit_of, varying
+from jobchance.sensitivity.multiverse.result_frame import known, same_question, unit_of, varying
 
 REST = "interactions"
 _SPREAD = 1e-9  # of the largest estimate: smaller differences are those of rounding
@@ -81,8 +81,8 @@ def importance(frame: pd.DataFrame) -> Importance:
     Notes
     -----
     Every specification counts once, and the shares describe these specifications; they are no estimate of
-    anything beyond them. Failed specifications, and those in another unit, are left out and counted. Not
-    done: shares of the single interactions, and intervals for the shares.
+    anything beyond them. Failed specifications, and those on another question or in another unit, are left
+    out and counted. Not done: shares of the single interactions, and intervals for the shares.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def importance(frame: pd.DataFrame) -> Importance:
     >>> average_over_orders(r_squared).round(2).tolist()
     [0.9, 0.1]
     """
-    rows = same_unit(known(frame), frame)
+    rows = same_question(known(frame), frame)
     if len(rows) < 2:
         raise SpecError(f"importance: {len(rows)} specifications have an estimate; at least two are needed.")
     y = rows["estimate"].to_numpy()

@@ -18,7 +18,7 @@ from jobchance.options import check_option
 from jobchance.sensitivity.multiverse.joint_permute import permuted_curves
 from jobchance.sensitivity.multiverse.joint_result import JointTest, statistics_frame
 from jobchance.sensitivity.multiverse.joint_scores import Scores, cluster_scores, coarsest_cluster
-from jobchance.sensitivity.multiverse.result_frame import known, same_unit, unit_of
+from jobchance.sensitivity.multiverse.result_frame import known, same_question, unit_of
 from jobchance.sensitivity.multiverse.specification import Specification
 from jobchance.sensitivity.multiverse.workbench import Workbench
 
@@ -115,7 +115,7 @@ def joint_test(
     check_option("method", method, METHODS)
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
         raise SpecError("draws must be a whole number of 1 or more.")
-    rows = same_unit(known(frame), frame)
+    rows = same_question(known(frame), frame)
     at = {key: place for place, key in enumerate(frame["key"])}
     asked = [specs[at[key]] for key in rows["key"]]
     if not asked:

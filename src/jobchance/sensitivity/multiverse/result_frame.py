@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
+from jobchance.identification.ladder import ESTIMANDS
 from jobchance.sensitivity.multiverse.rows import (
     CHOICE_COLUMNS,
     COUNT_COLUMNS,
@@ -23,6 +24,8 @@ from jobchance.sensitivity.multiverse.specification import RUNG
 DIMENSIONS = tuple(column for column in CHOICE_COLUMNS if column != "n_covariates")
 COLUMNS = FRAME_COLUMNS
 PER_SD = "pp per sd of "
+OPTIMISM = "optimism"
+ASSOCIATION, DISPOSITION = "association", "disposition"
 STATUSES = (OK, WARNED, FAILED)
 _COUNTS = ("horizon_weeks", "n_covariates", *COUNT_COLUMNS)
 _FLAGS = ("main", "converged", "is_singular")
@@ -83,7 +86,7 @@ def content_hash(frame: pd.DataFrame) -> str:
         if pd.api.types.is_bool_dtype(values) or pd.api.types.is_integer_dtype(values):
             known = values.notna()
             digest.update(b"i" + np.asarray(known, dtype="u1").tobytes())
-            digest.update(np.asarray(values.where(known, 0), dtype="<i8").tobytes())
+            digest.update(np.asarray(values.astype("Int64").where(known, 0), dtype="<i8").tobytes())
         elif pd.api.types.is_float_dtype(values):
             numbers = np.asarray(values, dtype="<f8").copy()
             numbers[np.isnan(numbers)] = np.nan
@@ -113,20 +116,36 @@ def is_rung(frame: pd.DataFrame) -> pd.Series[bool]:
     return frame["estimator"].str.startswith(RUNG)
 
 
-def same_unit(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows in the unit of the frame's main specification, or in the most frequent where there is none.
+def question_of(estimator: str, exposure: str) -> str:
+    """What an estimate answers: the estimand of a rung; of an equation, whether it is about beliefs at all.
+
+    Association, disposition and case are never mixed: a curve over them would compare answers to different
+    questions. Every equation on a belief about the citizen is an association, also within citizens.
+    """
+    if not estimator.startswith(RUNG):
+        return DISPOSITION if exposure == OPTIMISM else ASSOCIATION
+    estimand = ESTIMANDS.get(estimator.removeprefix(RUNG), estimator)
+    if estimand.startswith(("predictive", "case_level_within")):
+        return ASSOCIATION
+    return DISPOSITION if estimand.startswith("dispositional") else estimand
+
+
+def same_question(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows that answer the question of the main specification, in its unit; else the most frequent of these.
 
     Standard deviations of different exposures are one unit, since that is what the scale is for.
     """
     if rows.empty:
         return rows
     units = rows["unit"].where(~rows["unit"].str.startswith(PER_SD), PER_SD)
-    main = units[rows["key"].isin(frame.loc[frame["main"], "key"])]
-    unit = str(main.iloc[0] if len(main) else units.mode().iloc[0])
-    return rows.loc[units.eq(unit)]
+    asked = [question_of(*pair) for pair in zip(rows["estimator"], rows["exposure"], strict=True)]
+    kinds = pd.Series(asked, index=rows.index) + "|" + units
+    main = kinds[rows["key"].isin(frame.loc[frame["main"], "key"])]
+    kind = str(main.iloc[0] if len(main) else kinds.mode().iloc[0])
+    return rows.loc[kinds.eq(kind)]
 
 
 def unit_of(rows: pd.DataFrame) -> str:
-    """The unit of rows that `same_unit` has chosen."""
+    """The unit of rows that `same_question` has chosen."""
     first = str(rows["unit"].iloc[0])
     return first if rows["unit"].eq(first).all() else f"{PER_SD}the exposure"

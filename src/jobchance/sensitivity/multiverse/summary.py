@@ -8,7 +8,7 @@ from jobchance.errors import SpecError
 from jobchance.formatting import DASH, Formatter
 from jobchance.sensitivity.multiverse.agreement import agreement
 from jobchance.sensitivity.multiverse.importance import REST, importance
-from jobchance.sensitivity.multiverse.result_frame import is_rung, known, same_unit, unit_of
+from jobchance.sensitivity.multiverse.result_frame import is_rung, known, same_question, unit_of
 
 _TEXT = Formatter("en")
 _GAP = "  "
@@ -18,7 +18,7 @@ _REASONS = 10  # kinds of failure that are listed; the frame holds them all
 
 def render(frame: pd.DataFrame, *, title: str, level: float) -> str:
     """Everything that `Multiverse.summary` prints; the same text for the same frame."""
-    rows = same_unit(known(frame), frame)
+    rows = same_question(known(frame), frame)
     lines = [f"Multiverse: {title}" if title else "Multiverse", *_counts(frame, rows)]
     if rows.empty:
         return "\n".join([*lines, "No specification has an estimate."]) + "\n"
@@ -28,7 +28,7 @@ def render(frame: pd.DataFrame, *, title: str, level: float) -> str:
 
 
 def _counts(frame: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    """Specifications run, failed by reason, warned, and in another unit."""
+    """Specifications run, failed by reason, warned, and on another question."""
     failed = frame[frame["status"] == "failed"]
     warned = int((frame["status"] == "warned").sum())
     lines = [
@@ -45,7 +45,8 @@ def _counts(frame: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     others = len(frame) - len(failed) - len(rows)
     if others and len(rows):
         lines.append(
-            f"{_GAP}{_TEXT.count(others)} in another unit or without a standard error: not counted below"
+            f"{_GAP}{_TEXT.count(others)} on another question, in another unit or without a standard error: "
+            "not counted below"
         )
     return lines
 
