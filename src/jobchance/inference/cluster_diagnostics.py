@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from jobchance.errors import SpecError
+from jobchance.errors import DesignError, SpecError
 from jobchance.formatting import Formatter
 from jobchance.inference.wild_bootstrap_problem import cluster_columns, place_of
 from jobchance.numerics.cluster_effective import effective_numbers, partial_leverage
@@ -138,7 +138,7 @@ def cluster_diagnostics(
     sizes = np.bincount(codes, minlength=count).astype(np.int64)
     order = np.lexsort((np.arange(count), -sizes))
     leverage = sums(((X @ rows.bread) * X).sum(axis=1, keepdims=True), codes, count)[:, 0]
-    without, lost = _without(fit, regressors, (X, residual), codes, rows)
+    without, lost, why = _without(fit, regressors, (X, residual), codes, rows)
     made = []
     summaries = []
     for j in places:
@@ -154,7 +154,7 @@ def cluster_diagnostics(
         n_clusters=count,
         terms=terms,
         frame=pd.concat(made, ignore_index=True),
-        notes=_notes(terms, regressors, count),
+        notes=((why,) if why else ()) + _notes(terms),
     )
 
 
@@ -179,13 +179,16 @@ def _fewest(fit: Fit, rows: Rows, cluster: str | Sequence[str] | Cluster | None)
 
 def _without(
     fit: Fit, regressors: Regressors, equations: tuple[Floats, Floats], codes: Codes, rows: Rows
-) -> tuple[Floats, Codes]:
-    """Estimates without each cluster (G, k), missing where there are none, and clusters that a term needs."""
+) -> tuple[Floats, Codes, str]:
+    """Estimates without each cluster (G, k), clusters that a term needs, and why there are none."""
+    none = np.full((int(codes.max()) + 1, len(fit.terms)), np.nan), np.zeros(len(fit.terms), dtype=np.int64)
     if regressors.kind != "least squares":
-        shape = (int(codes.max()) + 1, len(fit.terms))
-        return np.full(shape, np.nan), np.zeros(len(fit.terms), dtype=np.int64)
-    changes, lost = leave_out_changes(*equations, codes, list(rows.absorbed.values()))
-    return fit.estimates - changes, lost
+        return *none, "Estimates without a cluster are given for least squares only."
+    try:
+        changes, lost = leave_out_changes(*equations, codes, list(rows.absorbed.values()))
+    except DesignError as error:
+        return *none, f"There are no estimates without a cluster: {error}"
+    return fit.estimates - changes, lost, ""
 
 
 def _clusters(
@@ -223,11 +226,9 @@ def _term(
     }
 
 
-def _notes(terms: pd.DataFrame, regressors: Regressors, count: int) -> tuple[str, ...]:
+def _notes(terms: pd.DataFrame) -> tuple[str, ...]:
     """What the numbers mean for this fit."""
     notes = []
-    if regressors.kind != "least squares":
-        notes.append("Estimates without a cluster are given for least squares only.")
     heavy = terms.loc[terms["largest_partial_leverage"] > _HALF, "term"].tolist()
     if heavy:
         notes.append(f"One cluster holds more than half of the variation of {', '.join(heavy)}.")

@@ -16,6 +16,7 @@ from jobchance.results.parts import Floats
 
 _TIE = 1e-10
 _FEW = 12
+_TOO_FEW = 4
 _PROBABILITIES = (0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995)
 
 
@@ -119,7 +120,7 @@ def notes_of(
         notes.append("The confidence set has gaps; the limits shown are the outermost.")
     z = exposure_alone(problem.regressors.X, problem.place)
     effective = telling_number(z, problem.outer, G)
-    if effective < max(4.0, G / 3):
+    if effective < _TOO_FEW or (effective < G / 3 and effective < _FEW):
         fails = "reject too rarely" if restricted else "reject too often"
         notes.append(
             f"The exposure has effectively {effective:.1f} of {G} clusters: a bootstrap may {fails}. See "

@@ -17,7 +17,7 @@ from jobchance.numerics.linalg import independent_columns
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-LARGEST = 1_000
+LARGEST = 2_000
 _SWEEPS = 10_000
 
 
@@ -41,7 +41,7 @@ def with_spanning_effects(X: Floats, factors: Sequence[Codes], clusters: Codes) 
     Raises
     ------
     DesignError
-        More than 1,000 levels span clusters.
+        More than 2,000 levels span clusters.
     """
     inner, dummies = [], []
     for codes in factors:
@@ -54,8 +54,8 @@ def with_spanning_effects(X: Floats, factors: Sequence[Codes], clusters: Codes) 
     if count > LARGEST:
         raise DesignError(
             f"{count:,} absorbed effects reach over several clusters; up to {LARGEST:,} are taken by "
-            "leverage-adjusted standard errors. Cluster on something that holds whole levels, or use "
-            "wild_bootstrap, which has no such limit."
+            "leverage-adjusted standard errors and by estimates without a cluster. Cluster on something that "
+            "holds whole levels, or use wild_bootstrap, which has no such limit."
         )
     D = np.column_stack([(codes[:, None] == levels) for codes, levels in dummies]).astype(np.float64)
     D = _without(D, inner)

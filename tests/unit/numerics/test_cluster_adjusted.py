@@ -97,10 +97,10 @@ def test_effects_within_clusters_need_no_column():
 
 
 def test_too_many_spanning_effects_are_refused():
-    person = np.repeat(np.arange(1_100), 2)
-    clusters = np.tile([0, 1], 1_100)
-    with pytest.raises(DesignError, match="1,100 absorbed effects"):
-        with_spanning_effects(np.zeros((2_200, 1)), [person], clusters)
+    person = np.repeat(np.arange(2_100), 2)
+    clusters = np.tile([0, 1], 2_100)
+    with pytest.raises(DesignError, match="2,100 absorbed effects"):
+        with_spanning_effects(np.zeros((4_200, 1)), [person], clusters)
 
 
 def test_two_way_jackknife_is_inclusion_and_exclusion():
