@@ -54,7 +54,8 @@ LONG = 200
 
 def ways_out(result):
     """The result pickled, copied, copied deeply and as a document, as far as it can be."""
-    yield copy.copy(result)
+    if isinstance(result, jc.Fit):  # a shallow copy of a ladder shares its fits, in memory
+        yield copy.copy(result)
     for way in (lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy):
         with contextlib.suppress(TypeError):  # what cannot be pickled cannot be carried out either
             yield way(result)
