@@ -54,8 +54,8 @@ def check(
     list of Breach
         In a fixed order. Rules: those of the policy's fields, and `key_column` (identifiers), `numeric_key`
         (codes as numbers where texts are due), `number_as_text` (no rule can read it),
-        `dominance_shown`, `hidden_but_readable`, `compared_with_hidden`, `nothing_left` (every row is hidden),
-        `count_missing`, `count_in_text`.
+        `dominance_shown`, `hidden_but_readable`, `compared_with_hidden`, `nothing_left` (every row is
+        hidden), `count_missing`, `count_in_text`.
 
     Raises
     ------

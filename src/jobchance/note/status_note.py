@@ -250,8 +250,10 @@ def _manifest(
     """Everything a reader needs to make the note again; counts only."""
     counts = {f"N_{name}": len(table) for name, table in sorted(study.tables.items())}
     if panel is not None:
-        counts["N_panel_rows"] = len(panel.frame)
-        counts["N_panel_citizens"] = int(panel.frame["citizen_id"].nunique())
+        analysed = int(panel.frame["citizen_id"].nunique())
+        measured = int(study.tables["measurement"]["citizen_id"].nunique())
+        if not 0 < measured - analysed < policy.min_persons:  # the difference would be shown as well
+            counts |= {"N_panel_rows": len(panel.frame), "N_panel_citizens": analysed}
     return manifest_document(
         function="status_note",
         arguments={"lang": lang, **asdict(study.analysis)},
