@@ -18,7 +18,7 @@ from jobchance.numerics.separation import Separation, find_separation, name_term
 from jobchance.options import check_option
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
-from jobchance.results.parts import Rows, Sample
+from jobchance.results.parts import Regressors, Rows, Sample
 from jobchance.results.provenance import provenance
 from jobchance.results.vcov import Cluster, Robust, Vcov, check_vcov, vcov_columns
 
@@ -122,7 +122,10 @@ def fit_glm(
             design.matrix, design.outcome, family=family, link=get_link(chosen), w=design.weights
         )
         _check_optimum(design, solution, family)
-    rows = _rows(design, solution, data, linear=linear)
+    rows = replace(
+        _rows(design, solution, data, linear=linear),
+        regressors=_regressors(design, solution, family, chosen),
+    )
     cov, inference = covariance(rows, errors)
     return Fit(
         model=_model_name(family, chosen),
@@ -243,6 +246,20 @@ def _rows(design: Design, solution: GlmSolution, data: pd.DataFrame, *, linear: 
         k=k,
         uses_t=linear,
     )
+
+
+def _regressors(design: Design, solution: GlmSolution, family: str, link: str) -> Regressors | None:
+    """The regression behind the scores; other than canonical links have an information of their own."""
+    X, residual = design.matrix, design.outcome - solution.mu
+    if link == "identity" and design.weights is not None:
+        root = np.sqrt(design.weights)
+        return Regressors(X * root[:, None], residual * root, weighted=True)
+    if link == "identity":
+        return Regressors(X, residual)
+    if link not in ("logit", "log") or design.weights is not None:
+        return None
+    variance = solution.mu * (1 - solution.mu) if family == "binomial" else solution.mu
+    return Regressors(X, residual, "likelihood", variance)
 
 
 def _statistics(design: Design, solution: GlmSolution, *, linear: bool) -> dict[str, float]:

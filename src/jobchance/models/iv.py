@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from jobchance.numerics.iv import KClass, k_class, liml_kappa
 from jobchance.options import check_option
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
-from jobchance.results.parts import Rows, Sample
+from jobchance.results.parts import Regressors, Rows, Sample
 from jobchance.results.provenance import provenance
 from jobchance.results.vcov import Vcov, vcov_columns
 
@@ -101,7 +102,8 @@ def fit_iv(
     The number is an effect only where the instruments act on the outcome through the endogenous variables
     alone and are as good as random given the exogenous terms; nothing here can test the first.
 
-    The tests use the covariance of `vcov` with its small-sample factor; joint tests are left out where there
+    The tests use the covariance of `vcov` with its small-sample factor (CR1 where `vcov` is another kind of
+    clusters); joint tests are left out where there
     are fewer clusters than instruments. Joint tests with clustered errors reject somewhat too often while
     clusters are few for the number of instruments: with three instruments and 60 clusters the
     Anderson-Rubin set covered in 89 of 100 simulated samples, with 300 clusters at its level.
@@ -143,7 +145,7 @@ def _k_class(rows: IvRows, formula: str, method: str, alpha: float, remarks: tup
     """Two-stage least squares, LIML and Fuller."""
     solution = _solve(rows, method, alpha)
     tests = run_tests(rows, solution)
-    behind = _behind(rows, solution)
+    behind = replace(_behind(rows, solution), regressors=_regressors(rows, solution))
     cov, inference = covariance(behind, rows.vcov)
     source, e = rows.source, solution.residual
     spec = {"formula": formula, "method": method, "absorbed": list(source.factors), "link": "identity"}
@@ -214,6 +216,13 @@ def _behind(rows: IvRows, solution: KClass) -> Rows:
         fitted=outcome - solution.residual,
         fixed=fixed,
     )
+
+
+def _regressors(rows: IvRows, solution: KClass) -> Regressors | None:
+    """Columns projected on exogenous columns and instruments; only two-stage least squares is one."""
+    if solution.kappa != 1:
+        return None
+    return Regressors(rows.X - rows.space.without_all(rows.X), solution.residual, "two-stage least squares")
 
 
 def _sigma2(rows: IvRows, solution: KClass) -> float:

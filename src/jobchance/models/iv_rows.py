@@ -72,7 +72,9 @@ class IvRows:
 
     def errors(self, scores: Floats, bread: Floats, k: int, model_cov: Floats) -> tuple[Floats, Inference]:
         """Covariance of the solution of estimating equations with k coefficients."""
-        return covariance(self.rows(scores, bread, k, model_cov), self.vcov)
+        # Other kinds adjust for the leverage of one regression; the tests join several.
+        vcov = Cluster(*self.vcov.columns) if isinstance(self.vcov, Cluster) else self.vcov
+        return covariance(self.rows(scores, bread, k, model_cov), vcov)
 
     def rows(
         self,

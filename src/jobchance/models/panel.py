@@ -23,7 +23,7 @@ from jobchance.numerics.demean import group_means
 from jobchance.options import check_option
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
-from jobchance.results.parts import Codes, Floats, RandomPart, Rows, Sample
+from jobchance.results.parts import Codes, Floats, RandomPart, Regressors, Rows, Sample
 from jobchance.results.provenance import provenance
 from jobchance.results.serialise import components_frame
 from jobchance.results.vcov import Cluster, Vcov, check_vcov, vcov_columns
@@ -304,6 +304,7 @@ def _fit(
         bound=bound or {},
         unit=problem.unit,
         model_label=model_label,
+        regressors=None if bound else Regressors(problem.X, solution.residual),
     )
     cov, inference = covariance(rows, vcov)
     design = panel.design

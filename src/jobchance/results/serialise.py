@@ -50,6 +50,7 @@ def to_dict(fit: Fit, *, random_effects: bool) -> dict[str, Any]:
             "factors": dict(fit.inference.factors),
             "df": fit.inference.df,
             "notes": list(fit.inference.notes),
+            "effective_clusters": list(fit.inference.effective_clusters),
         },
         "sample": {
             "nobs": fit.sample.nobs,
