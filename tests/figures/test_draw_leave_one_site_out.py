@@ -70,9 +70,56 @@ def test_few_persons_left_out_are_hidden(frames):
     assert list(waves["left_out"])[:3] == ["1", "2", "3"]
 
 
+def test_a_lone_hidden_point_takes_company_and_its_rank_is_not_told(bip_study, bip_panel):
+    data = bip_panel.frame.copy()
+    few = data.index[data["jobcentre_id"].notna()][1000:1006]
+    data.loc[few, "jobcentre_id"] = "Canaryborg"
+    fit = jc.fit_glm("outcome ~ belief", data, family="gaussian", vcov=jc.Cluster("caseworker_id"))
+    made = jc.leave_one_out(fit, "jobcentre_id")
+    assert 0 < list(made.levels).index("Canaryborg") < len(made.frame) - 1
+    frame = leave_one_out_frame(made, fit, bip_study, bip_panel, policy=POLICY)
+    points = frame.query("mark == 'point'")
+    assert points["suppressed"].tolist() == [False] * 9 + [True] * 2
+    assert points["left_out"].tolist() == [str(place) for place in range(1, 12)]
+    shown = points.loc[~points["suppressed"], "estimate"]
+    assert shown.is_monotonic_increasing
+    assert check(frame, POLICY, output=NAME) == []
+    for lang in ("da", "en"):
+        figure = draw(NAME, frame, lang)
+        assert "Canary" not in frame.to_csv() + str(figure.description)
+    assert_prints_well(NAME, frame)
+
+
+def test_rounds_stay_points_though_one_has_a_single_citizen(bip_study, bip_panel):
+    data = bip_panel.frame.assign(wave=lambda d: d["wave"].clip(upper=4))
+    lone = data.index[data["outcome"].notna() & data["belief"].notna()][0]
+    data.loc[lone, "wave"] = 9
+    fit = jc.fit_glm("outcome ~ belief", data, family="gaussian", vcov=jc.Cluster("caseworker_id"))
+    frame = leave_one_out_frame(
+        jc.leave_one_out(fit, "wave"), fit, bip_study, bip_panel, policy=POLICY
+    ).query("mark == 'point'")
+    assert len(frame) == data.loc[data["outcome"].notna() & data["belief"].notna(), "wave"].nunique()
+    assert frame["suppressed"].sum() == 2
+    assert frame["suppressed"].iloc[-1]
+
+
+def test_so_few_caseworkers_that_no_bin_can_be_shown(bip_study, bip_panel):
+    known = bip_panel.frame.dropna(subset=["outcome", "belief"])
+    some = known["caseworker_id"].value_counts().index[:4]
+    part = known[known["caseworker_id"].isin(some)]
+    fit = jc.fit_glm("outcome ~ belief", part, family="gaussian", vcov="model")
+    frame = leave_one_out_frame(
+        jc.leave_one_out(fit, "caseworker_id"), fit, bip_study, bip_panel, policy=POLICY
+    )
+    bins = frame.query("mark == 'bin'")
+    assert bins["suppressed"].all()
+    assert bins[["estimate", "estimate_to", "level_share"]].isna().all(axis=None)
+    assert_prints_well(NAME, frame)
+
+
 def test_the_headline_says_whether_the_sign_stays(frames):
     same = frames["jobcentre_id"]
-    assert draw(NAME, same).description.headline.startswith("Sammenhængen har samme fortegn")
+    assert draw(NAME, same).description.headline.startswith("Sammenhængen beholder sit fortegn")
     turned = same.copy()
     points = turned["mark"] == "point"
     turned.loc[points, "estimate"] -= turned.loc[points, "estimate"].median()

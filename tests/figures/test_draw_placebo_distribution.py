@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from descriptive_frames import assert_prints_well, assert_redraws_from_csv, draw
+from matplotlib.colors import to_rgba
 
 import jobchance as jc
 from jobchance.disclosure.check import check
 from jobchance.errors import SpecError
+from jobchance.figures import style
 from jobchance.findings.placebo_distribution import placebo_frame
 
 NAME = "placebo_distribution"
@@ -56,9 +60,24 @@ def test_bars_are_the_distribution(frame, made):
 
 def test_the_headline_says_whether_it_is_unusual(frame):
     rare, common = frame.assign(p_value=0.0004), frame.assign(p_value=0.4)
-    assert "under 0,1 pct." in draw(NAME, rare).description.headline.replace("\u00a0", " ")
+    assert "giver under 0,1 pct. af de mulige" in draw(NAME, rare).description.headline.replace("\u00a0", " ")
     assert "kan være tilfældig: 40,0 pct." in draw(NAME, common).description.headline.replace("\u00a0", " ")
     assert "only as good as the assumption" in draw(NAME, common, "en").description.note
+
+
+@pytest.mark.parametrize("size", [0.3, 1.0, 2.4, 9.0])
+@pytest.mark.parametrize("bins", [5, 41])
+def test_the_second_colour_is_the_share_as_far_from_zero(rows, bip_study, bip_panel, made, size, bins):
+    observed = -size * made.draws.std()
+    count = int((np.abs(made.draws) >= abs(observed)).sum())
+    test = replace(made, observed=observed, p_value=(1 + count) / 500)
+    frame = placebo_frame(test, bip_study, bip_panel, rows=rows, policy=POLICY, bins=bins)
+    bars = frame[frame["mark"] == "bin"]
+    patches = draw(NAME, frame).axes[0].patches
+    extreme = [p.get_height() for p in patches if p.get_facecolor() == to_rgba(style.LOW)]
+    if abs(observed) >= bars["value_to"].max() / bins:
+        assert sum(extreme) == pytest.approx(count / 499, abs=1e-5)
+    assert len(patches) == bins
 
 
 def test_few_persons_hide_the_whole_distribution(rows, bip_study, bip_panel, made):
@@ -73,6 +92,11 @@ def test_what_it_cannot_draw_is_refused(rows, bip_study, bip_panel, made):
         placebo_frame(made, bip_study, bip_panel, rows=rows, policy=POLICY, bins=10)
     with pytest.raises(SpecError, match="takes a RandomisationTest"):
         placebo_frame(None, bip_study, bip_panel, rows=rows, policy=POLICY)
+    with pytest.raises(SpecError, match="zeros and ones"):
+        placebo_frame(made, bip_study, bip_panel, rows=rows.assign(outcome=0.5), policy=POLICY)
+    scaled = replace(made, conventions={"statistic": "t-statistic of the coefficient, by caseworker_id"})
+    with pytest.raises(SpecError, match="without cluster="):
+        placebo_frame(scaled, bip_study, bip_panel, rows=rows, policy=POLICY)
     censored = rows.assign(outcome=np.nan)
     with pytest.raises(SpecError, match="have no outcome"):
         placebo_frame(made, bip_study, bip_panel, rows=censored, policy=POLICY)

@@ -46,18 +46,19 @@ def draw(frame: pd.DataFrame, *, lang: str = "da") -> CatalogueFigure:
     )
     marks.reference_line(ax, 0.0)
     top = float(bars["arrangement_share"].max())
-    ax.plot([100 * observed] * 2, [0, 1.08 * top], color=style.INK, linewidth=1.8, zorder=5)
+    ax.plot([100 * observed] * 2, [0, 1.2 * top], color=style.INK, linewidth=1.8, zorder=5)
     text = Formatter(lang)
     right = observed > 0
     ax.annotate(
         label(f"{_KEY}.observed", lang, value=text.pp(observed)),
-        (100 * observed, 1.08 * top),
+        (100 * observed, 1.2 * top),
         textcoords="offset points",
         xytext=(-5 if right else 5, 0),
         ha="right" if right else "left",
         va="top",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
     )
-    ax.set_ylim(0, 1.18 * top)
+    ax.set_ylim(0, 1.25 * top)
     marks.number_axis(ax, axis="x", lang=lang)
     marks.percent_axis(ax, axis="y", lang=lang)
     ax.set_xlabel(label(f"{_KEY}.axis.x", lang))
@@ -77,7 +78,7 @@ def _describe(frame: pd.DataFrame, observed: float, lang: str) -> Description:
     row = frame.iloc[0]
     shown = not hidden(frame)
     p = float(row["p_value"])
-    kind = "hidden" if not shown else "rare" if p < _RARE else "common"
+    kind = "hidden" if not shown else "common" if p >= _RARE else "rare" if p >= _LEAST_SHOWN else "rarest"
     fill = {"p": text.p_value(p) if shown else "", "share": _share(p, text) if shown else ""}
     when = {"share": phrase.outcome_share(frame, lang), "horizon": phrase.horizon(frame, lang)}
     return Description(
@@ -95,7 +96,12 @@ def _describe(frame: pd.DataFrame, observed: float, lang: str) -> Description:
             cautions=(f"{_KEY}.reading",),
         ),
         source=phrase.source(frame, lang),
-        alt=label(f"{_KEY}.alt.{kind}", lang, value=text.pp(observed) if shown else "", **fill),
+        alt=label(
+            f"{_KEY}.alt.{'rare' if kind == 'rarest' else kind}",
+            lang,
+            value=text.pp(observed) if shown else "",
+            **fill,
+        ),
         units={"value": "difference between shares", "arrangement_share": "share of assignments"},
     )
 

@@ -19,6 +19,7 @@ MOST_POINTS = 30
 MOST_BINS = 25
 _LEVEL = 0.95
 _NAMED = ("wave", "period")  # levels that are nobody, so that they keep their names
+_PERSONS = ("citizen_id", "caseworker_id", "measurement_id")
 
 
 def leave_one_out_frame(
@@ -34,9 +35,11 @@ def leave_one_out_frame(
 
     What the estimate becomes without a level tells about the level itself: the difference from the estimate
     with everybody can be worked out. So the counts of a point are those of what was *left out*, and the rules
-    on persons, events and caseworkers hold for them. Caseworkers and citizens are never points: with more
-    than 30 levels, or levels that are persons, the estimates are counted in bins of at least as many levels
-    as the policy asks persons or caseworkers for.
+    on persons, events and caseworkers hold for them. To first order the changes add up to nothing, so that a
+    single hidden point could be worked out from the others: it takes a second one with it, and hidden points
+    are numbered after the shown ones, since the order by estimate would tell between which two they lie.
+    Caseworkers and citizens are never points: with more than 30 levels, or levels that are persons, the
+    estimates are counted in bins of at least as many levels as the policy asks persons or caseworkers for.
 
     Parameters
     ----------
@@ -73,7 +76,9 @@ def leave_one_out_frame(
         **fit.conf_int(_LEVEL).loc[made.term].to_dict(),
     } | counts(rows, outcome="outcome")
     points = _points(made, rows)
-    persons = bool(points["N_citizens"].le(1).any() or points["N_caseworkers"].eq(1).all())
+    persons = made.group in _PERSONS or bool(
+        points["N_citizens"].median() <= 1 or points["N_caseworkers"].eq(1).all()
+    )
     marks = points if len(points) <= MOST_POINTS and not persons else _bins(made, rows, policy)
     frame = pd.concat([pd.DataFrame([whole]), marks], ignore_index=True)
     frame = frame.assign(
@@ -85,7 +90,17 @@ def leave_one_out_frame(
     frame = add_context(
         frame, study, panel, rows=rows, estimand="predictive", population=population, interval="none"
     )
-    return export_frame(protect(frame, policy, output=NAME), policy)
+    safe = protect(frame, policy, output=NAME, totals=("mark",))
+    return export_frame(_hidden_last(safe) if made.group not in _NAMED else safe, policy)
+
+
+def _hidden_last(frame: pd.DataFrame) -> pd.DataFrame:
+    """Points that are hidden after those that are shown, numbered anew."""
+    hidden = frame["suppressed"] & frame["mark"].eq("point")
+    ordered = pd.concat([frame[~hidden], frame[hidden]], ignore_index=True)
+    points = ordered["mark"].eq("point")
+    ordered.loc[points, "left_out"] = [f"{place}" for place in range(1, int(points.sum()) + 1)]
+    return ordered
 
 
 def _rows(made: LeaveOneOut, fit: Fit) -> pd.DataFrame:
@@ -135,6 +150,7 @@ def _bins(made: LeaveOneOut, rows: pd.DataFrame, policy: DisclosurePolicy) -> pd
     known = made.frame.dropna(subset=["estimate"])
     found = known["estimate"].to_numpy(dtype=float)
     least = max(policy.min_persons, *policy.min_entities.values(), 3)
+    too_few = len(known) < least
     edges = _edges(found)
     place = np.searchsorted(edges, found, side="right") - 1
     number_of = rows["number"].map(dict(zip(known["left_out"], place, strict=True)))
@@ -150,6 +166,7 @@ def _bins(made: LeaveOneOut, rows: pd.DataFrame, policy: DisclosurePolicy) -> pd
                 "estimate_to": edges[stop],
                 "level_share": inside.mean(),
                 "N_levels": int(inside.sum()),
+                "suppressed": too_few,
             }
             | counts(part)
         )

@@ -49,14 +49,14 @@ def placebo_frame(
     DataFrame
         `mark value value_to arrangement_share p_value p_greater conf_low conf_high conf_level arrangements
         drawn exact N_citizens N_events N_caseworkers` and the context; `mark` is `bin` (from `value` to
-        `value_to`) or `observed`. Bins are of equal width about zero and hold the inner 99.9 per cent of the
-        assignments; the outermost hold what lies beyond.
+        `value_to`) or `observed`. Bins are of equal width about zero, the observed value at the end of one,
+        and hold the inner 99.9 per cent of the assignments; the outermost hold what lies beyond.
 
     Raises
     ------
     SpecError
-        Not a randomisation test; even or too few bins; rows without an outcome; a statistic that is nowhere
-        defined or always the same.
+        Not a randomisation test; a t-statistic; even or too few bins; rows whose outcome is not zero or one;
+        a statistic that is nowhere defined or always the same.
     """
     if not isinstance(test, RandomisationTest):
         raise SpecError(f"placebo_frame takes a RandomisationTest, not {type(test).__name__}.")
@@ -65,6 +65,10 @@ def placebo_frame(
     censored = int(rows["outcome"].isna().sum())
     if censored:
         raise SpecError(f"{censored} of {len(rows)} rows have no outcome; give the rows of the test.")
+    if not rows["outcome"].isin((0.0, 1.0)).all():
+        raise SpecError("This figure is for outcomes of zeros and ones, whose differences are shares.")
+    if test.conventions.get("statistic", "").startswith("t-statistic"):
+        raise SpecError("This figure shows differences between shares: make the statistic without cluster=.")
     frame = _marks(test, bins).assign(
         p_value=test.p_value,
         p_greater=test.p_greater,
@@ -88,8 +92,8 @@ def _marks(test: RandomisationTest, bins: int) -> pd.DataFrame:
     size = float(np.quantile(np.abs(found), 0.999)) if len(found) else 0.0
     if not size > 0:
         raise SpecError("The statistic is the same under every assignment, so there is no distribution.")
-    half = max(size, 1.05 * abs(test.observed))
-    edges = np.linspace(-half, half, bins + 1)
+    width = _width(max(size, 1.05 * abs(test.observed)), abs(test.observed), bins)
+    edges = width * (np.arange(bins + 1) - bins / 2)
     place = np.clip(np.searchsorted(edges, found, side="right") - 1, 0, bins - 1)
     shares = np.bincount(place, minlength=bins) / len(found)
     bars = pd.DataFrame(
@@ -97,6 +101,15 @@ def _marks(test: RandomisationTest, bins: int) -> pd.DataFrame:
     )
     observed = pd.DataFrame([{"mark": "observed", "value": test.observed}])
     return pd.concat([bars, observed], ignore_index=True)
+
+
+def _width(half: float, observed: float, bins: int) -> float:
+    """Width of bins that reach as far as `half`, with the estimate at the end of a bin.
+
+    Bars on either side of the estimate are then wholly as far from zero or wholly nearer, ties further out.
+    """
+    whole = int(np.floor(observed / (2 * half) * bins - 0.5))
+    return 2 * half / bins if whole < 0 else observed * (1 - 1e-9) / (whole + 0.5)
 
 
 def _finite(limit: float) -> float:
