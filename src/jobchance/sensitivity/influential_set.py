@@ -302,4 +302,4 @@ class _Search:
 
 def _part(needed: int | None, helpful: int) -> int:
     """How many to leave out before influence is computed anew."""
-    return max(1, (helpful if needed is None else needed) // 4)
+    return max(1, helpful // 20 if needed is None else needed // 4)

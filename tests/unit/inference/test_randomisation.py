@@ -305,3 +305,24 @@ def test_infinite_values_are_refused_and_unused_categories_do_not_matter():
         Assignment.shuffled(small().assign(told=lambda d: d["told"].replace(1.0, np.inf)), "told")
     data = small().assign(office=lambda d: pd.Categorical(d["office"], categories=list("abc")))
     assert Assignment.shuffled(data, "told", within=["office"]).n_arrangements == 24
+
+
+@pytest.mark.parametrize("two_sided", [True, False])
+def test_no_level_is_exceeded_over_all_assignments_that_could_have_been(two_sided):
+    # whatever was drawn, under the sharp null: outcomes with ties, and some statistics not defined
+    data = pd.DataFrame({"c": list("aaabbbc"), "z": [1.0, 0, 0, 2, 0, 0, 1], "y": [1.0, 1, 0, 2, 1, 1, 0]})
+    data["w"] = [1.0, 0, 0, 2, 0, 0, 1]
+    dealt = Assignment.shuffled(data, "z", within=["c"])
+    p, undefined = [], 0
+    for codes in np.vstack(list(every_arrangement(dealt.level, dealt.cell, block=100))):
+        drawn = data.assign(z=dealt.rows_of(codes[None, :])[0])
+        own = Assignment.shuffled(drawn, "z", within=["c"])
+        try:
+            made = randomisation_test(LinearStatistic("y ~ w", drawn), own, draws_or_all="all")
+        except DesignError:
+            undefined += 1
+            continue
+        p.append(made.p_value if two_sided else made.p_greater)
+    assert (len(p), undefined) == (8, 1)
+    for level in np.unique(p):
+        assert np.sum(np.array(p) <= level) / 9 <= level + 1e-12
