@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _WIDTH = 100
 _DIGITS = 5
 _FORMAT = Formatter("en")
+_MANY_DF = 30
 
 # The statistic of a mixed model that says how many standard errors its estimates are from the optimum.
 DISTANCE = "distance"
@@ -142,12 +143,19 @@ def _coefficients(fit: Fit, terms: Sequence[str], *, tested: bool = True) -> str
             f"{_number(interval['conf_low'][term])} to {_number(interval['conf_high'][term])}",
             _number(fit.std_errors[term]),
             _FORMAT.number(fit.statistic[term], decimals=2),
-            "normal" if math.isinf(fit.df[term]) else _FORMAT.number(fit.df[term], decimals=0),
+            _df_text(float(fit.df[term])),
             _FORMAT.p_value(fit.pvalues[term]),
         ]
         for term in terms
     ]
     return table(header, body) if tested else table(header[:4], [row[:4] for row in body])
+
+
+def _df_text(df: float) -> str:
+    """Degrees of freedom; few ones with a decimal, since 2.4 and 2 are different distributions."""
+    if math.isinf(df):
+        return "normal"
+    return _FORMAT.number(df, decimals=0 if df >= _MANY_DF or df == round(df) else 1)
 
 
 def _variances(fit: Fit) -> str:
