@@ -28,7 +28,7 @@ def small_study(tmp_path_factory):
 def test_help_names_the_commands():
     result = jobchance("--help")
     assert result.returncode == 0
-    for name in ("simulate", "validate", "status-note", "run", "--version"):
+    for name in ("simulate", "validate", "status-note", "run", "multiverse", "--version"):
         assert name in result.stdout
 
 

@@ -13,7 +13,7 @@ from jobchance.design.layout import Layout
 from jobchance.errors import SpecError
 from jobchance.models.mixed_input import gather_terms, offsets, prior_weights
 from jobchance.numerics.demean import demean
-from jobchance.numerics.irls import loglikelihood
+from jobchance.numerics.irls import loglikelihood, saturated_loglikelihood
 from jobchance.numerics.links import get_link
 from jobchance.numerics.mixed.criterion import Criterion, laplace_criterion, linear_criterion
 from jobchance.numerics.mixed.families import family_code
@@ -45,8 +45,8 @@ def verify(fit: Fit, data: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row per check: `check stored recomputed difference tolerance passes`. Rows used and levels of groups
-        must be equal; the log-likelihood (or residual sum of squares) to 1e-9 of its size; mixed models lie
-        within 1e-4 standard errors of the optimum. `passes.all()` is the verdict.
+        must be equal; the log-likelihood (residual sum of squares; deviance of a weighted fit) to 1e-9 of its
+        size; mixed models lie within 1e-4 standard errors of the optimum. `passes.all()` is the verdict.
 
     Raises
     ------
@@ -158,7 +158,8 @@ def _single(fit: Fit, layout: Layout, data: pd.DataFrame) -> pd.DataFrame:
     absorbed = list(fit.spec.get("absorbed") or ())
     # Clusters and periods that cost the fit rows are not in its formula, but among its reasons.
     named = [str(name) for name in data.columns if f"{name} is missing" in fit.sample.dropped]
-    design = build_design(fit.spec["formula"], data, required=tuple(dict.fromkeys([*absorbed, *named])))
+    required = tuple(dict.fromkeys([*absorbed, *named]))
+    design = build_design(fit.spec["formula"], data, required=required, weights=fit.spec.get("weights"))
     rows, y = data.iloc[design.used], design.outcome
     X = layout.matrix(rows)
     checks = []
@@ -170,12 +171,20 @@ def _single(fit: Fit, layout: Layout, data: pd.DataFrame) -> pd.DataFrame:
         checks.append(_equal("rows read", fit.nobs + fit.sample.n_singletons, len(y)))
     else:
         checks.append(_equal("rows used", fit.nobs, len(y)))
-    eta, link = X @ fit.estimates, get_link(str(fit.spec.get("link", "identity")))
-    if fit.loglik is not None and link.name != "identity":
-        checks.append(_close("log-likelihood", fit.loglik, loglikelihood(eta, y, fit.spec["family"], link)))
-    else:
-        checks.append(_close("residual sum of squares", fit.criterion, float(np.sum((y - eta) ** 2))))
+    checks.append(_likelihood(fit, X @ fit.estimates, y, design.weights))
     return pd.DataFrame(checks, columns=COLUMNS)
+
+
+def _likelihood(fit: Fit, eta: Floats, y: Floats, w: Floats | None) -> dict[str, object]:
+    """Log-likelihood, sum of squares, or deviance: a weighted fit has no log-likelihood."""
+    link, family = get_link(str(fit.spec.get("link", "identity"))), str(fit.spec.get("family"))
+    if link.name == "identity":
+        squares = (y - eta) ** 2 if w is None else w * (y - eta) ** 2
+        return _close("residual sum of squares", fit.criterion, float(np.sum(squares)))
+    found = loglikelihood(eta, y, family, link, w)
+    if fit.loglik is not None:
+        return _close("log-likelihood", fit.loglik, found)
+    return _close("deviance", fit.criterion, 2 * (saturated_loglikelihood(y, family, w) - found))
 
 
 def _equal(name: str, stored: int, found: int) -> dict[str, object]:

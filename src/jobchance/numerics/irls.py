@@ -119,6 +119,13 @@ def loglikelihood(eta: Floats, y: Floats, family: str, link: Link, w: Floats | N
     return float(np.sum(_weighted(special.xlogy(y, mu) - mu - special.gammaln(y + 1), w)))
 
 
+def saturated_loglikelihood(y: Floats, family: str, w: Floats | None = None) -> float:
+    """Log-likelihood where every row has its own mean; twice its distance from another is the deviance."""
+    if family == "binomial":
+        return 0.0
+    return float(np.sum(_weighted(special.xlogy(y, y) - y - special.gammaln(y + 1), w)))
+
+
 def _weighted(values: Floats, w: Floats | None) -> Floats:
     """Values times the weights of their rows."""
     return values if w is None else w * values
@@ -205,10 +212,7 @@ def _solution(
     curved = _observed_weight(eta, y, link)
     bread = expected if curved is None else _inverse(R, Q.T @ (Q * _weighted(curved, w)[:, None]))
     loglik = loglikelihood(eta, y, family, link, w)
-    best = 0.0
-    if family == "poisson":
-        best = float(np.sum(_weighted(special.xlogy(y, y) - y - special.gammaln(y + 1), w)))
-    scores = X * score[:, None]
+    best, scores = saturated_loglikelihood(y, family, w), X * score[:, None]
     return GlmSolution(
         beta, link.inverse(eta), scores, bread, expected, 2 * (best - loglik), loglik, converged, iterations
     )

@@ -115,6 +115,29 @@ def test_models_without_random_effects(data, family, link):
     assert not verify(wrong, data)["passes"].iloc[1]
 
 
+@pytest.mark.parametrize(
+    ("family", "link", "check"),
+    [
+        ("gaussian", None, "residual sum of squares"),
+        ("binomial", "identity", "residual sum of squares"),
+        ("binomial", "logit", "deviance"),
+        ("binomial", "cloglog", "deviance"),
+        ("poisson", None, "deviance"),
+    ],
+)
+def test_weighted_models_without_random_effects(data, family, link, check):
+    outcome = {"gaussian": "y", "binomial": "job", "poisson": "count"}[family]
+    weighted = data.assign(w=data["w"].where(np.arange(N) % 50 > 0))
+    fit = fit_glm(f"{outcome} ~ x", weighted, family=family, link=link, vcov="model", weights="w")
+    found = verify(fit, weighted)
+    assert found["passes"].all(), found
+    assert found["check"].tolist() == ["rows used", check]
+    back = Fit.from_dict(json.loads(json.dumps(fit.to_dict())))
+    pd.testing.assert_frame_equal(verify(back, weighted), found)
+    assert not verify(replace(fit, estimates=fit.estimates * 1.001), weighted)["passes"].iloc[1]
+    assert not verify(back, weighted.assign(w=weighted["w"] ** 2))["passes"].iloc[1]
+
+
 def test_panel_fits_where_the_sum_of_squares_is_defined(data):
     panel = data.assign(wave=np.arange(N), w=data["w"].where(np.arange(N) % 50 > 0))
     panel.loc[10:19, "wave"] = np.nan
