@@ -1,7 +1,8 @@
 """Fill the tables of pages that come from code or from results: `python docs/tables.py`.
 
 A place is marked `<!-- table: NAME -->` and ends at `<!-- end -->`; what stands between is replaced. NAME is
-`thresholds` or a table of the truth study. Where results are absent, the place says how they are made.
+`thresholds`, a table of the truth study, or one of the sensitivity benchmarks. Where results are absent, the
+place says how they are made.
 """
 
 import re
@@ -14,6 +15,7 @@ from jobchance.identification.thresholds import Thresholds
 
 DOCS = Path(__file__).resolve().parent
 RESULTS = DOCS.parent / "benchmarks" / "truth"
+SENSITIVITY = DOCS.parent / "benchmarks" / "sensitivity"
 PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 ABSENT = "*Not measured yet; see [Run it again](#run-it-again).*"
 
@@ -97,6 +99,69 @@ def power() -> str:
     return _markdown(head, rows)
 
 
+def multiverse_speed() -> str:
+    """Seconds of thousands of specifications, ours and those of other packages, with the machine's load."""
+    rows = (
+        (
+            row.job,
+            row.engine,
+            row.processes,
+            f"{row.rows:,}",
+            f"{row.specifications:,}",
+            f"{row.seconds:,.1f}",
+            f"{row.cpu_seconds:,.1f}",
+            f"{row.ms_per_specification:,.2f}",
+            f"{row.cpu_ms_per_specification:,.2f}",
+            row.failed,
+            "" if pd.isna(row.largest_gap) else f"{row.largest_gap:.0e}",
+            f"{row.load:.1f}",
+        )
+        for row in _read("multiverse_speed", SENSITIVITY).itertuples()
+    )
+    head = ["job", "package", "processes", "rows", "specifications", "seconds", "processor s"]
+    return _markdown([*head, "ms each", "processor ms each", "failed", "largest gap", "load"], rows)
+
+
+def multiverse_scaling() -> str:
+    """The shortest seconds of one multiverse by place and number of workers."""
+    table = _read("scaling", SENSITIVITY)
+    best = table.loc[table.groupby(["place", "workers"], sort=False)["seconds"].idxmin()]
+    alone = best[best["workers"] == 1].set_index("place")["seconds"]
+    rows = (
+        (
+            row.place,
+            row.workers,
+            f"{row.specifications:,}",
+            f"{row.rows:,}",
+            f"{row.seconds:,.1f}",
+            f"{alone[row.place] / row.seconds:.2f}",
+            f"{row.load_before:.1f}",
+        )
+        for row in best.itertuples()
+    )
+    head = ["place", "workers", "specifications", "rows", "seconds", "times as fast as one", "load before"]
+    return _markdown(head, rows)
+
+
+def wild_bootstrap() -> str:
+    """Seconds of one wild bootstrap, by model, package and number of clusters."""
+    table = _read("wild_bootstrap", SENSITIVITY)
+    table["model"] = pd.Categorical(table["model"], table["model"].unique())  # as they were measured
+    rows = (
+        (
+            row.model,
+            row.package,
+            row.clusters,
+            f"{row.draws:,}",
+            f"{row.seconds:.2f}",
+            f"{row.p_value:.5f}",
+            f"{row.load:.1f}",
+        )
+        for row in table.sort_values(["clusters", "model", "package"], kind="stable").itertuples()
+    )
+    return _markdown(["model", "package", "clusters", "draws", "seconds", "p-value", "load"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "thresholds": thresholds,
     "coverage": coverage,
@@ -104,6 +169,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "verdicts": verdicts,
     "power": power,
+    "multiverse_speed": multiverse_speed,
+    "multiverse_scaling": multiverse_scaling,
+    "wild_bootstrap": wild_bootstrap,
 }
 
 
@@ -126,8 +194,8 @@ def _coverage(table: pd.DataFrame) -> str:
     return _markdown(head, rows)
 
 
-def _read(name: str) -> pd.DataFrame:
-    return pd.read_csv(RESULTS / f"{name}.csv")
+def _read(name: str, folder: Path = RESULTS) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{name}.csv")
 
 
 def _number(value: float) -> str:

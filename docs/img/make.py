@@ -1,4 +1,9 @@
-"""Make the example pictures of the documentation: figures of the simulated study with seed 2, made small."""
+"""Make the example pictures of the documentation: figures of simulated studies, made small.
+
+    python docs/img/make.py [note | ANALYSIS ...]
+
+makes all of them, or those of the status note (seed 2) and of the analyses named.
+"""
 
 import subprocess
 import sys
@@ -19,7 +24,17 @@ CATALOGUE = (
     "F17_optimism_terciles",
     "F23_caseworker_spread",
 )
-ANALYSES = {"rosenthal_effect": "expectancy_by_contact", "evidence_ladder": "F89_grade_of_evidence"}
+ANALYSES = {
+    "rosenthal_effect": ("expectancy_by_contact",),
+    "evidence_ladder": ("F89_grade_of_evidence",),
+    "robustness": (
+        "F83_specification_curve",
+        "F86_confounding_contour",
+        "F90_attrition",
+        "F55_placebo_distribution",
+        "F58_leave_one_site_out",
+    ),
+}
 MAX_BYTES = 60_000
 SIZES = ((900, 24), (840, 24), (800, 20), (760, 16), (720, 16), (680, 16), (640, 16), (600, 16), (560, 12))
 
@@ -41,16 +56,22 @@ def shrink(source: Path) -> None:
 
 def main() -> None:
     """Write the note and the analyses into a scratch folder, and make their pictures small."""
+    known = ("note", *ANALYSES)
+    wanted = sys.argv[1:] or known
+    if unknown := set(wanted) - set(known):
+        sys.exit(f"Not known: {', '.join(sorted(unknown))}. Known: {', '.join(known)}.")
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
-        jc.status_note(jc.simulate_study(seed=2), out / "note", lang="en")
-        for name in CATALOGUE:
-            shrink(out / "note" / "figures" / f"{name}.png")
+        if "note" in wanted:
+            jc.status_note(jc.simulate_study(seed=2), out / "note", lang="en")
+            for name in CATALOGUE:
+                shrink(out / "note" / "figures" / f"{name}.png")
         jobchance = Path(sys.executable).parent / "jobchance"
-        for analysis, picture in ANALYSES.items():
+        for analysis in [name for name in ANALYSES if name in wanted]:
             command = [jobchance, "run", f"analyses/{analysis}", "--out", out / analysis, "--lang", "en"]
             subprocess.run(command, cwd=HERE.parents[1], check=True)
-            shrink(out / analysis / f"{picture}.png")
+            for picture in ANALYSES[analysis]:
+                shrink(out / analysis / f"{picture}.png")
 
 
 if __name__ == "__main__":
