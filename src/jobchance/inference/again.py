@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import pandas as pd
@@ -72,6 +72,12 @@ def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
         vcov=vcov,
         weights=spec.get("weights"),
     )
+
+
+def shown_terms(terms: Iterable[str]) -> str:
+    """Names of coefficients for messages, without the levels of categories, which may be identifiers."""
+    heads = (f"{name.partition('[')[0]}[...]" if "[" in name else name for name in terms)
+    return ", ".join(dict.fromkeys(heads))
 
 
 def vcov_of(fit: Fit) -> Vcov:

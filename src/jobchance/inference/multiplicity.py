@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jobchance.design.columns import counted
 from jobchance.design.layout import Layout
 from jobchance.errors import DesignError, SpecError
+from jobchance.inference.again import shown_terms
 from jobchance.numerics import step_down
 from jobchance.numerics.demean import demean
 from jobchance.numerics.shared_signs import SignedModel, under_the_null
@@ -194,8 +195,7 @@ def romano_wolf(
     influence reject too often with few clusters, and the family says so below 30: with four true nulls, an
     exposure and errors that vary by cluster, and a level of 5 per cent, 14, 10 and 9 per cent of simulated
     samples with 6, 10 and 40 clusters had some rejection (20, 15 and 10 with unequal clusters). With the
-    restricted bootstrap it was 3 to 6 per cent. In the draws, effects absorbed across clusters are taken as
-    known.
+    restricted bootstrap it was 3 to 6 per cent.
 
     References
     ----------
@@ -269,7 +269,7 @@ def _check(
         if model not in names:
             problems.append(f"terms has no entry for {model!r}")
         elif names[model] not in fit.terms:
-            problems.append(f"{model!r} has no term {names[model]!r}; it has {', '.join(fit.terms)}")
+            problems.append(f"{model!r} has no term {names[model]!r}; it has {shown_terms(fit.terms)}")
         if fit.rows is None:
             problems.append(f"{model!r} has no rows (read back from a file or copied): fit it again")
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 99:
@@ -323,7 +323,9 @@ def _signed_model(fit: Fit, term: str, codes: Codes, n_clusters: int) -> tuple[f
     if regression is None:
         return statistic, SignedModel(influence)
     X, e = regression
-    return statistic, under_the_null(X, e, codes, n_clusters, place=place, b=b)
+    return statistic, under_the_null(
+        X, e, codes, n_clusters, place=place, b=b, factors=list(rows.absorbed.values())
+    )
 
 
 def _regression(fit: Fit, rows: Rows) -> tuple[Floats, Floats] | None:

@@ -6,10 +6,13 @@ error is |psi|; X (n, k) columns and e (n,) residuals of a regression, A = (X'X)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jobchance.numerics.wild_sums import operator, removed
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -42,25 +45,32 @@ class SignedModel:
 
 
 def under_the_null(
-    X: Floats, e: Floats, codes: Codes, n_clusters: int, *, place: int, b: float
+    X: Floats,
+    e: Floats,
+    codes: Codes,
+    n_clusters: int,
+    *,
+    place: int,
+    b: float,
+    factors: Sequence[Codes] = (),
 ) -> SignedModel:
     r"""Signs on the residuals under the null, estimates made anew in every draw (WCR).
 
     With :math:`e^0 = e + b x` (x column `place` less what the others explain) a draw has the numerator
     :math:`\sum_g v_g r_g'e^0_g` and cluster scores
-    :math:`v_g r_g'e^0_g - r_g'X_g A \sum_h v_h X_h'e^0_h`.
+    :math:`\sum_h r_g' M_{gh} v_h e^0_h`, M what X and the absorbed `factors` leave (removed from X and e).
+
+    Raises
+    ------
+    DesignError
+        The factors beside the largest have more than 1,000 levels together.
     """
     A = np.linalg.pinv(X.T @ X)
     r = X @ A[:, place]
     null = e + b * r / A[place, place]
-    numerator = _sums(r * null, codes, n_clusters)
-    loads = _sums(r[:, None] * X, codes, n_clusters)
-    pulls = _sums(X * null[:, None], codes, n_clusters)
-    return SignedModel(numerator, np.diag(numerator) - loads @ A @ pulls.T)
-
-
-def _sums(values: Floats, codes: Codes, count: int) -> Floats:
-    """Sums (count, ...) over the clusters."""
-    out = np.zeros((count, *values.shape[1:]))
-    np.add.at(out, codes, values)
-    return out
+    present, own = np.unique(codes, return_inverse=True)
+    own = own.astype(np.int64)
+    scores = np.zeros((n_clusters, n_clusters))
+    scores[np.ix_(present, present)] = operator(r, null, own, own, removed(X, factors)).dense()
+    numerator = np.bincount(codes, weights=r * null, minlength=n_clusters)
+    return SignedModel(numerator.astype(np.float64), scores)

@@ -16,12 +16,12 @@ from jobchance.compute.in_process import choose_compute
 from jobchance.compute.tasks import TaskFailure
 from jobchance.design.columns import counted, require_columns
 from jobchance.errors import DesignError, SpecError
-from jobchance.inference.again import Refit, fit_again, has_record, require_record
+from jobchance.inference.again import Refit, fit_again, has_record, require_record, shown_terms
 from jobchance.numerics.leave_out_groups import without_each_group
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
 from jobchance.results.parts import Rows
-from jobchance.sensitivity.confounding_rows import check_linear, check_term, linear_rows
+from jobchance.sensitivity.confounding_rows import check_linear, linear_rows
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -212,12 +212,13 @@ def leave_one_out(
 
 def chosen_term(fit: Fit, term: str | None) -> str:
     """The term asked for, or the only one beside the intercept."""
-    if term is not None:
-        return check_term(fit, term)
     others = [name for name in fit.terms if name != "(Intercept)"]
-    if len(others) != 1:
-        raise SpecError(f"term= names the coefficient to look at: one of {', '.join(others)}.")
-    return others[0]
+    if term is None and len(others) == 1:
+        return others[0]
+    if term is None or term not in fit.terms:
+        given = "" if term is None else f" {term!r} is not among them."
+        raise SpecError(f"term= names the coefficient to look at: one of {shown_terms(others)}.{given}")
+    return term
 
 
 def levels_of(rows: Rows, columns: list[str]) -> tuple[Codes, NDArray[np.object_]]:

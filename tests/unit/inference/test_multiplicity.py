@@ -103,6 +103,25 @@ def test_all_signs_of_few_clusters_are_the_restricted_bootstrap_by_hand():
     assert not made.notes
 
 
+def test_effects_absorbed_across_clusters_are_absorbed_again_in_every_draw():
+    data = data_of(np.random.default_rng(9), clusters=7, m=1).assign(
+        i=np.tile(np.arange(14), 3), t=np.repeat(np.arange(3), 14), w=lambda d: np.cos(7 * d["x"])
+    )
+
+    def fitted(formula, rows):
+        return fit_panel(formula, rows, entity="i", time=None, absorb=("t",), vcov=Cluster("g"))
+
+    fit, null = fitted("y0 ~ x + w", data), fitted("y0 ~ w", data)
+    made = romano_wolf({"a": fit}, "x", cluster="g", draws=128, seed=1)
+    levels, t = sorted(data["g"].unique()), []
+    for w in product([1.0, -1.0], repeat=7):
+        sign = data["g"].map(dict(zip(levels, w, strict=True)))
+        drawn = data.assign(s=null.rows.fitted + sign * (data["y0"] - null.rows.fitted))
+        t.append(fitted("s ~ x + w", drawn).statistic["x"])
+    count = np.sum(np.abs(t) >= abs(fit.statistic["x"]) * (1 - 1e-9))
+    assert made.frame["p_romano_wolf"].iloc[0] == pytest.approx((1 + count) / 129, abs=1e-12)
+
+
 def test_signs_are_put_on_influence_where_the_model_is_no_least_squares():
     data = data_of(np.random.default_rng(5), clusters=6, m=2).assign(z=lambda d: (d["y0"] > 0) * 1.0)
     fits = {

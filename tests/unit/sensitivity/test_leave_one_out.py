@@ -12,11 +12,13 @@ import pytest
 from jobchance.compute.local import LocalCompute
 from jobchance.errors import DesignError, SpecError
 from jobchance.inference.again import vcov_of
+from jobchance.inference.multiplicity import romano_wolf
 from jobchance.models.conditional_logit import fit_conditional_logit
 from jobchance.models.glm import fit_glm
 from jobchance.models.mixed import fit_mixed
 from jobchance.models.panel import fit_panel
 from jobchance.results.vcov import Cluster
+from jobchance.sensitivity.influential_set import most_influential_set
 from jobchance.sensitivity.leave_one_out import leave_one_out
 
 
@@ -204,6 +206,19 @@ def test_wrong_questions_are_refused(data):
         leave_one_out(fit_glm("y ~ x", holes, family="gaussian", vcov="model"), "office")
     with pytest.raises(SpecError, match="rows"):
         leave_one_out(type(fit).from_dict(fit.to_dict()), "office", term="x")
+
+
+@pytest.mark.parametrize("call", [leave_one_out, most_influential_set])
+def test_messages_do_not_list_the_persons_that_are_terms(data, call):
+    named = data.assign(caseworker_id="canary-" + data["caseworker_id"])
+    fit = fit_glm("y ~ x + C(caseworker_id)", named, family="gaussian", vcov="model")
+    for term in (None, "z"):
+        with pytest.raises(SpecError, match=r"one of x, caseworker_id\[\.\.\.\]\.") as seen:
+            call(fit, "office", term=term)
+        assert "canary" not in str(seen.value)
+    with pytest.raises(SpecError, match="has no term 'z'") as seen:
+        romano_wolf({"a": fit}, "z", cluster="office", draws=99, seed=1)
+    assert "canary" not in str(seen.value)
 
 
 def test_combinations_of_columns_can_be_left_out(data):
