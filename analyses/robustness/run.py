@@ -3,8 +3,6 @@
 import tomllib
 from pathlib import Path
 
-import pandas as pd
-
 import jobchance as jc
 from jobchance.disclosure.check import require
 from jobchance.findings.attrition import attrition_frame
@@ -19,55 +17,40 @@ HERE = Path(__file__).parent
 
 def main(*, out: Path, lang: str, study: Path | None, policy: jc.DisclosurePolicy) -> None:
     spec = tomllib.loads((HERE / "spec.toml").read_text(encoding="utf-8"))
-    asked, draws = spec["main"], spec["draws"]
-    seed = draws["seed"]
+    asked, draws, seed = spec["main"], spec["draws"], spec["draws"]["seed"]
+    names = {column: tuple(words) for column, words in spec["benchmarks"].items()}
     data = jc.simulate_study(**spec["study"]) if study is None else jc.read_study(study)
     panel = jc.build_panel(data, covariates=asked["covariates"])
-    by_caseworker, by_jobcentre = jc.Cluster("caseworker_id"), jc.Cluster("jobcentre_id")
-    fit = jc.fit_glm(asked["formula"], panel.frame, family="gaussian", vcov=by_caseworker)
+    fit = jc.fit_glm(asked["formula"], panel.frame, family="gaussian", vcov=jc.Cluster("caseworker_id"))
 
     multiverse = jc.run_multiverse(HERE / "multiverse.toml", data)
     joint = multiverse.joint_test(draws=draws["joint_test"], seed=seed)
-    few = jc.wild_bootstrap(fit.with_vcov(by_jobcentre), "belief", draws=draws["bootstrap"], seed=seed)
+    by_office = fit.with_vcov(jc.Cluster("jobcentre_id"))
+    few = jc.wild_bootstrap(by_office, "belief", draws=draws["bootstrap"], seed=seed)
     places = jc.leave_one_out(fit, "jobcentre_id", term="belief")
-    chance, rows = allocation_test(panel.frame, draws=draws["randomisation"], seed=seed)
+    rows = jc.allocation_rows(panel)
+    dealt = jc.Assignment.shuffled(rows, "disposition", within=["jobcentre_id"], unit="caseworker_id")
+    statistic = jc.LinearStatistic("outcome ~ C(jobcentre_id) + C(period)", rows)
+    chance = jc.randomisation_test(statistic, dealt, draws_or_all=draws["randomisation"], seed=seed)
 
+    words = {"benchmarks": list(names), "names": names, "exposure": tuple(asked["exposure"])}
     frames = {
         "F83_specification_curve": specification_frame(multiverse, data, panel, policy=policy, joint=joint),
         "F86_confounding_contour": confounding_contour_frame(
-            fit, "belief", data, panel, policy=policy, benchmarks=asked["benchmarks"]
+            fit, "belief", data, panel, policy=policy, **words
         ),
         "F90_attrition": attrition_frame(data, panel, policy=policy),
         "F58_leave_one_site_out": leave_one_out_frame(places, fit, data, panel, policy=policy),
         "F55_placebo_distribution": placebo_frame(chance, data, panel, rows=rows, policy=policy),
     }
-    table = robustness_table(
-        fit,
-        "belief",
-        data,
-        panel,
-        multiverse=multiverse,
-        joint=joint,
-        bootstrap=few,
-        places=places,
-        policy=policy,
-    )
+    found = {"multiverse": multiverse, "joint": joint, "bootstrap": few, "places": places}
+    table = robustness_table(fit, "belief", data, panel, **found, policy=policy)
     require(table, policy, output="robustness_table")
     out.mkdir(parents=True, exist_ok=True)
+    text = []
     for stem, frame in frames.items():
         figure = getattr(jc.figures, stem.partition("_")[2])(frame, lang=lang)
         jc.save_figure(figure, frame, out / stem, policy=policy)
+        text.append(f"## {figure.description.headline}\n\n{figure.description.note}\n")
     table.to_csv(out / "robustness.csv", index=False, lineterminator="\n", encoding="utf-8")
-
-
-def allocation_test(
-    panel: pd.DataFrame, *, draws: int, seed: int
-) -> tuple[jc.RandomisationTest, pd.DataFrame]:
-    """Optimistic caseworkers exchanged within their jobcentres."""
-    known = panel.dropna(subset=["outcome", "optimism"])
-    rows = known.drop_duplicates(["citizen_id", "caseworker_id"]).reset_index(drop=True)
-    mean = rows.groupby("caseworker_id")["optimism"].mean()
-    rows["disposition"] = rows["caseworker_id"].map(mean / mean.std())
-    dealt = jc.Assignment.shuffled(rows, "disposition", within=["jobcentre_id"], unit="caseworker_id")
-    statistic = jc.LinearStatistic("outcome ~ C(jobcentre_id) + C(period)", rows)
-    return jc.randomisation_test(statistic, dealt, draws_or_all=draws, seed=seed), rows
+    (out / f"text_{lang}.md").write_text("\n".join(text), encoding="utf-8")
