@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from jobchance.errors import SpecError
 from jobchance.models.glm import fit_glm
+from jobchance.models.iv import fit_iv
 from jobchance.models.mixed import fit_mixed
 from jobchance.models.panel import fit_panel
 from jobchance.results.fit import Fit
@@ -18,6 +19,7 @@ Refit: TypeAlias = Callable[[pd.DataFrame], Fit]
 
 # first differences need periods and "between" its rows, which a fit does not remember
 _PANEL = ("within", "pooled", "random", "hybrid")
+_IV = ("2sls", "liml", "fuller")
 
 
 def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
@@ -27,7 +29,7 @@ def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
     ----------
     fit : Fit
         Of `fit_glm`, `fit_panel` (not first differences or means, which come of other rows than a fit
-        remembers) or `fit_mixed`.
+        remembers), `fit_mixed` or `fit_iv` (two-stage least squares, LIML and Fuller's).
     data : DataFrame
         With the columns of the data that the fit was made on.
 
@@ -50,6 +52,15 @@ def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
             time=None,
             absorb=absorb,
             vcov=vcov,
+        )
+    if _is_iv(spec):
+        return fit_iv(
+            formula,
+            data,
+            method=str(spec["method"]),
+            absorb=list(spec["absorbed"]),
+            vcov=vcov,
+            alpha=float(spec.get("alpha", 1.0)),
         )
     if "n_quad" in spec:
         made = fit_mixed(
@@ -93,7 +104,12 @@ def has_record(fit: Fit) -> bool:
     spec = fit.spec
     if "estimator" in spec:
         return spec["estimator"] in _PANEL and {"formula", "entity"} <= set(spec)
-    return {"formula", "family", "link"} <= set(spec) and "hazard" not in spec
+    return _is_iv(spec) or ({"formula", "family", "link"} <= set(spec) and "hazard" not in spec)
+
+
+def _is_iv(spec: Mapping[str, Any]) -> bool:
+    """Whether the record is that of a k-class estimator with instruments."""
+    return spec.get("method") in _IV and {"formula", "absorbed"} <= set(spec) and "family" not in spec
 
 
 def require_record(fit: Fit) -> None:

@@ -15,6 +15,7 @@ from jobchance.inference.again import vcov_of
 from jobchance.inference.multiplicity import romano_wolf
 from jobchance.models.conditional_logit import fit_conditional_logit
 from jobchance.models.glm import fit_glm
+from jobchance.models.iv import fit_iv
 from jobchance.models.mixed import fit_mixed
 from jobchance.models.panel import fit_panel
 from jobchance.results.vcov import Cluster
@@ -99,6 +100,21 @@ def test_mixed_models_are_fitted_again(data):
     left = made.levels.iloc[-1]
     by_hand = fit_mixed("y ~ x + (1 | caseworker_id)", data[data["office"] != left])
     assert made.frame["estimate"].iloc[-1] == pytest.approx(by_hand.params["x"], rel=1e-8)
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "fuller", "alpha": 4.0}, {"absorb": ["wave"]}])
+def test_models_with_instruments_are_fitted_again(data, options):
+    rng = np.random.default_rng(3)
+    with_z = data.assign(z=data["x"] + rng.normal(size=len(data)))
+    fit = fit_iv("y ~ w + [x ~ z]", with_z, vcov=Cluster("caseworker_id"), **options)
+    made = leave_one_out(fit, "office", term="x")
+    left = made.levels.iloc[0]
+    by_hand = fit_iv(
+        "y ~ w + [x ~ z]", with_z[with_z["office"] != left], vcov=Cluster("caseworker_id"), **options
+    )
+    assert made.method == "refit"
+    assert made.frame["estimate"].iloc[0] == pytest.approx(by_hand.params["x"], rel=1e-10)
+    assert made.frame["std_error"].iloc[0] == pytest.approx(by_hand.std_errors["x"], rel=1e-10)
 
 
 def test_what_cannot_be_fitted_is_a_row_with_its_reason(data):
