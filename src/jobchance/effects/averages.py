@@ -17,6 +17,7 @@ from scipy import stats
 
 from jobchance.design.columns import Floats, Mask, level_text, require_columns
 from jobchance.design.layout import Layout
+from jobchance.effects.weighting import fit_weights, mean, require_with_weights, row_weights, times
 from jobchance.errors import DesignError, SpecError
 from jobchance.numerics.marginal import marginal
 from jobchance.options import check_option
@@ -68,6 +69,17 @@ class Question:
         return tuple(dict.fromkeys([*self.layout.used_columns, *offset_columns(self.fit), *more]))
 
     @property
+    def weights(self) -> str | None:
+        """Column of the weights of the rows in an average: that of the fit."""
+        return fit_weights(self.fit)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """How random effects were treated and what the averages are weighted by, where these matter."""
+        known = {"random_effects": self.random_effects, "weighted_by": self.weights}
+        return {name: text for name, text in known.items() if text is not None}
+
+    @property
     def n_theta(self) -> int:
         """Number of parameters before the fit's terms."""
         return len(self.covariance) - len(self.fit.terms)
@@ -86,7 +98,8 @@ class Question:
 class Rowwise:
     """Predictions of complete rows: `shares` (n, c) are means (c = 1) or P(y <= k), with derivatives.
 
-    `matrix` (n, p) is X, `by_theta` (n, n_theta) the derivative of v.
+    `matrix` (n, p) is X, `by_theta` (n, n_theta) the derivative of v, `weights` (n,) those of the rows in
+    an average.
     """
 
     eta: Floats
@@ -95,6 +108,7 @@ class Rowwise:
     by_variance: Floats
     matrix: Floats
     by_theta: Floats
+    weights: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,24 +156,38 @@ def rows_of(fit: Fit, data: pd.DataFrame | None) -> pd.DataFrame:
         require_columns((), data)
         return data
     rows = fit.need_rows("Averaging without data")
-    return rows.frame.iloc[rows.used]
+    # rows that only the model of the weights used have no outcome
+    return rows.frame.iloc[rows.used[~np.isnan(rows.outcome)]]
 
 
 def check_variable(name: str, variable: str, question: Question) -> str:
-    """`variable`, if predictions read a column of that name; `name` is the argument's."""
-    return check_option(name, variable, question.columns)
-
-
-def complete(question: Question, data: pd.DataFrame) -> Mask:
-    """Rows without a missing value in a column that predictions read.
+    """`variable`, if predictions read a column of that name; `name` is the argument's.
 
     Raises
     ------
+    SpecError
+        They do not, or it is the column that weights the rows.
+    """
+    check_option(name, variable, question.columns)
+    if variable == question.weights:
+        raise SpecError(
+            f"{name}: {variable} weights the rows of the fit and of its averages, so it cannot be set to a "
+            "value too. Put a copy of it into the formula under another name."
+        )
+    return variable
+
+
+def complete(question: Question, data: pd.DataFrame) -> Mask:
+    """Rows without a missing value in a column that predictions or their weights read.
+
+    Raises
+    ------
+    FormulaError
+        The data lack columns; where the fit is weighted, also that of the weights.
     DesignError
         No row is complete.
     """
-    used = list(question.columns)
-    require_columns(used, data)
+    used = require_with_weights(question.columns, question.weights, data)
     mask: Mask = np.asarray(data[used].notna().all(axis=1), dtype=bool)
     if not mask.any():
         raise DesignError(f"None of {len(data)} rows is complete in the columns that the fit uses.")
@@ -184,19 +212,21 @@ def predict_rows(question: Question, data: pd.DataFrame) -> Rowwise:
         np.column_stack([m.by_variance for m in found]),
         question.layout.matrix(data),
         by_theta,
+        row_weights(question.weights, data),
     )
 
 
 def average(question: Question, rowwise: Rowwise, mask: Mask | None = None) -> Average:
-    """Mean over rows of the shares."""
+    """Mean over rows of the shares, weighted where the fit is."""
     rows = slice(None) if mask is None else mask
-    by_eta, X = rowwise.by_eta[rows], rowwise.matrix[rows]
-    n, cuts = len(X), n_thresholds(question.fit)
-    by_beta = by_eta.T @ X / n
-    by_theta = rowwise.by_variance[rows].T @ rowwise.by_theta[rows] / n
-    by_cut = np.diag(by_eta.mean(axis=0)) if cuts else np.zeros((1, 0))
+    by_eta, by_variance, X = rowwise.by_eta[rows], rowwise.by_variance[rows], rowwise.matrix[rows]
+    w = None if rowwise.weights is None else rowwise.weights[rows]
+    total, cuts = len(X) if w is None else float(w.sum()), n_thresholds(question.fit)
+    by_beta = times(by_eta, w).T @ X / total
+    by_theta = times(by_variance, w).T @ rowwise.by_theta[rows] / total
+    by_cut = np.diag(mean(by_eta, w)) if cuts else np.zeros((1, 0))
     gradient = np.hstack([by_theta, by_cut, -by_beta if cuts else by_beta])
-    return Average(rowwise.shares[rows].mean(axis=0), gradient)
+    return Average(mean(rowwise.shares[rows], w), gradient)
 
 
 def quantities(question: Question, scale: str) -> tuple[list[str | None], Floats, Floats]:

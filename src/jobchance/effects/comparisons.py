@@ -26,6 +26,7 @@ from jobchance.effects.averages import (
     standard_error,
     with_value,
 )
+from jobchance.effects.weighting import mean
 from jobchance.errors import SpecError
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
@@ -100,7 +101,8 @@ def comparisons(
     variable : str
         A column of the fit's formula.
     data : DataFrame or None
-        Rows to average over; `None` is the rows used in the fit. Incomplete rows are left out.
+        Rows to average over; `None` is the rows used in the fit. Incomplete rows are left out. If the fit is
+        weighted (`fit_glm(weights=)`), they must have the column of its weights.
     contrast : number, pair or None
         `None`: a numeric column from its value to one more, or from 0 to 1 if it has no other values; a
         categorical one from its reference level to each other level. A number: from the value to that much
@@ -127,15 +129,18 @@ def comparisons(
         `odds_ratio` with its interval (logit fits); `N_rows`. Ordinal fits on the probability scale have a
         row per `level`. Behind a curved link `random_effects` says how they were treated, and which variance
         parameters were held fixed at their boundary. `df` is the harmonic mean of the terms' degrees of
-        freedom, weighted by their shares of the variance.
+        freedom, weighted by their shares of the variance. Averages of a weighted fit are weighted like it,
+        `sum_i w_i [...] / sum_i w_i`, and `weighted_by` names the column; `N_rows` counts rows.
 
     Raises
     ------
     SpecError
-        The variable is not in the model; the contrast or scale does not fit it; the fit has no rows and no
-        data are given; `random="integrated"` with other standard errors than the model's.
+        The variable is not in the model, or weights its rows; the contrast or scale does not fit it; the fit
+        has no rows and no data are given; `random="integrated"` with other standard errors than the model's.
+    FormulaError
+        The data lack columns.
     DesignError
-        No complete row, or a level that the fit has not seen.
+        No complete row, a level that the fit has not seen, or weights that are not above 0.
 
     Notes
     -----
@@ -162,18 +167,17 @@ def comparisons(
     records = []
     for label, low, high in _contrasts(question, frame, variable, contrast):
         for pair in _compare(question, low, high, measure):
-            record = {"variable": variable, "contrast": label, "N_rows": len(frame)}
-            record |= {"level": pair.level, "random_effects": question.random_effects}
-            records.append(record | _record(question, pair, measure, level))
+            record = {"variable": variable, "contrast": label, "N_rows": len(frame), "level": pair.level}
+            records.append(record | question.labels | _record(question, pair, measure, level))
     return pd.DataFrame(records, columns=_columns(question, measure))
 
 
 def _columns(question: Question, measure: str) -> list[str]:
-    """`COLUMNS`, with the outcome's level and the treatment of random effects where these matter."""
+    """`COLUMNS`, with the outcome's level, the treatment of random effects and weights where these matter."""
     made = list(COLUMNS)
     if is_ordinal(question.fit) and measure == "probability":
         made.insert(made.index("contrast") + 1, "level")
-    return made if question.random_effects is None else [*made, "random_effects"]
+    return [*made, *question.labels]
 
 
 def _scale(fit: Fit, scale: str | None) -> str:
@@ -234,7 +238,7 @@ def _compare(question: Question, low: pd.DataFrame, high: pd.DataFrame, scale: s
     a, b = predict_rows(question, low), predict_rows(question, high)
     before, after = (shown(question, scale, average(question, rows)) for rows in (a, b))
     shift = np.zeros(len(question.covariance))
-    shift[len(shift) - a.matrix.shape[1] :] = (b.matrix - a.matrix).mean(axis=0)
+    shift[len(shift) - a.matrix.shape[1] :] = mean(b.matrix - a.matrix, a.weights)
     return [
         _Pair(
             level=name,
@@ -242,7 +246,7 @@ def _compare(question: Question, low: pd.DataFrame, high: pd.DataFrame, scale: s
             high=float(after.values[i]),
             low_gradient=before.gradient[i],
             high_gradient=after.gradient[i],
-            log_odds=float((b.eta - a.eta).mean()),
+            log_odds=float(mean(b.eta - a.eta, a.weights)),
             log_odds_gradient=shift,
         )
         for i, name in enumerate(quantities(question, scale)[0])

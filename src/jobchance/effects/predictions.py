@@ -62,7 +62,8 @@ def predictions(
     fit : Fit
         A fit that holds its design, without absorbed effects.
     data : DataFrame or None
-        Rows to average over; `None` is the rows used in the fit. Incomplete rows are left out.
+        Rows to average over; `None` is the rows used in the fit. Incomplete rows are left out. If the fit is
+        weighted (`fit_glm(weights=)`), they must have the column of its weights.
     at : mapping of str to value or sequence of values, or None
         Values to set, all combinations of them: `{"belief": [1, 2, 3, 4, 5]}`.
     by : str, sequence of str or None
@@ -82,15 +83,19 @@ def predictions(
         Columns of `at` and `by`, `level` (ordinal), then `estimate std_error df conf_low conf_high N_rows`,
         and `random_effects` behind a curved link: `"integrated"` or `"at zero"`, and which variance
         parameters were held fixed at their boundary (singular fits). `df` is the harmonic mean of the terms'
-        degrees of freedom, weighted by their shares of the variance.
+        degrees of freedom, weighted by their shares of the variance. Averages of a weighted fit are weighted
+        like it, `sum_i w_i mu(x_i) / sum_i w_i`, and `weighted_by` names the column; `N_rows` counts rows.
 
     Raises
     ------
     SpecError
-        A column of `at` is not in the model; absorbed effects; the fit has no rows (after `from_dict`) and no
-        data are given; `random="integrated"` with other standard errors than the model's.
+        A column of `at` is not in the model, or weights its rows; absorbed effects; the fit has no rows
+        (after `from_dict`) and no data are given; `random="integrated"` with other standard errors than the
+        model's.
+    FormulaError
+        The data lack columns.
     DesignError
-        No complete row, or a level that the fit has not seen.
+        No complete row, a level that the fit has not seen, or weights that are not above 0.
 
     Notes
     -----
@@ -163,7 +168,7 @@ def _averages(
     codes = np.zeros(len(frame), dtype=np.int64)
     if groups:
         codes, _ = group_codes(groups, frame)
-    names, treatment = quantities(question, unit)[0], question.random_effects
+    names = quantities(question, unit)[0]
     records = []
     for code in np.unique(codes):
         mine = codes == code
@@ -177,6 +182,6 @@ def _averages(
                 | ({} if name is None else {"level": name})
                 | {"estimate": float(estimate), "std_error": error, "df": df}
                 | {"conf_low": estimate - reach, "conf_high": estimate + reach, "N_rows": int(mine.sum())}
-                | ({} if treatment is None else {"random_effects": treatment})
+                | question.labels
             )
     return records
