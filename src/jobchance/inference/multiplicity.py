@@ -152,7 +152,8 @@ def romano_wolf(
 
     with :math:`A_m` the bread and :math:`s_{mi}` the scores of model m. For least squares :math:`t^*_m` is
     that of a restricted wild cluster bootstrap: signs on the residuals under the null, all coefficients
-    estimated anew. For other models signs are put on the influence itself (a score bootstrap, Kline & Santos
+    estimated anew; for logit and Poisson the same in the weighted regression of the last step of their
+    iteration. For other models signs are put on the influence itself (a score bootstrap, Kline & Santos
     2012):
 
     .. math:: t^*_m = \sum_g w_g \psi_{mg} \Big/
@@ -195,7 +196,7 @@ def romano_wolf(
     influence reject too often with few clusters, and the family says so below 30: with four true nulls, an
     exposure and errors that vary by cluster, and a level of 5 per cent, 14, 10 and 9 per cent of simulated
     samples with 6, 10 and 40 clusters had some rejection (20, 15 and 10 with unequal clusters). With the
-    restricted bootstrap it was 3 to 6 per cent.
+    restricted bootstrap it was 3 to 6 per cent, for least squares and for a single logit.
 
     References
     ----------
@@ -236,7 +237,7 @@ def romano_wolf(
     if n_clusters < FEW_CLUSTERS and rough:
         notes.append(
             f"Only {n_clusters} clusters of {cluster}: with fewer than {FEW_CLUSTERS} the Romano-Wolf "
-            f"p-values of {counted(rough, 'model')} (signs on influence, not least squares) are usually too "
+            f"p-values of {counted(rough, 'model')} (signs on influence) are usually too "
             "small."
         )
     if n_clusters < FEW_CLUSTERS and not exact and 2**n_clusters < 1000 * draws:
@@ -329,9 +330,9 @@ def _signed_model(fit: Fit, term: str, codes: Codes, n_clusters: int) -> tuple[f
 
 
 def _regression(fit: Fit, rows: Rows) -> tuple[Floats, Floats] | None:
-    """Columns and residuals of a least-squares fit, `None` for other models."""
+    """Columns and residuals of least squares, or of the last step of a likelihood; `None` for others."""
     if rows.regressors is not None:
-        return rows.regressors.scaled if rows.regressors.kind == "least squares" else None
+        return None if rows.regressors.kind == "two-stage least squares" else rows.regressors.scaled
     if not isinstance(fit.predictor, Layout) or rows.bound:
         return None
     X, e = fit.predictor.matrix(rows.frame.iloc[rows.used]), rows.outcome - rows.fitted

@@ -14,6 +14,7 @@ import pytest
 from jobchance.errors import DesignError, SpecError
 from jobchance.inference.multiplicity import METHODS, adjust_pvalues, romano_wolf
 from jobchance.models.glm import fit_glm
+from jobchance.models.mixed import fit_mixed
 from jobchance.models.panel import fit_panel
 from jobchance.numerics.shared_signs import under_the_null
 from jobchance.numerics.step_down import step_down_max
@@ -122,24 +123,46 @@ def test_effects_absorbed_across_clusters_are_absorbed_again_in_every_draw():
     assert made.frame["p_romano_wolf"].iloc[0] == pytest.approx((1 + count) / 129, abs=1e-12)
 
 
-def test_signs_are_put_on_influence_where_the_model_is_no_least_squares():
-    data = data_of(np.random.default_rng(5), clusters=6, m=2).assign(z=lambda d: (d["y0"] > 0) * 1.0)
+def test_signs_are_put_on_influence_of_models_without_a_regression():
+    data = data_of(np.random.default_rng(5), clusters=6, m=2)
     fits = {
-        "logit": fit_glm("z ~ x", data, family="binomial", vcov=Cluster("g")),
+        "mixed": fit_mixed("y0 ~ x + (1 | g)", data),
         "within": fit_panel("y1 ~ x", data, entity="g", time=None, vcov=Cluster("g")),
     }
     made = romano_wolf(fits, "x", cluster="g", draws=99, seed=1)
     assert "restricted in 1 and on influence in 1 of the models" in made.conventions["Romano-Wolf"]
     assert "Only 6 clusters of g" in made.notes[0]
-    rows = fits["logit"].rows
+    rows = fits["mixed"].rows
     psi = np.bincount(data["g"].astype(int), weights=(rows.row_scores @ rows.bread)[:, 1])
     V = np.array(list(product([1.0, -1.0], repeat=6)))
     q = V @ psi
     t = q / np.sqrt(psi @ psi - q**2 / 6)
-    alone = romano_wolf({"logit": fits["logit"]}, "x", cluster="g", draws=99, seed=1).frame
-    observed = abs(fits["logit"].params["x"]) / np.sqrt(psi @ psi)
+    alone = romano_wolf({"mixed": fits["mixed"]}, "x", cluster="g", draws=99, seed=1).frame
+    observed = abs(fits["mixed"].params["x"]) / np.sqrt(psi @ psi)
     expected = (1 + np.sum(np.abs(t) >= observed)) / 65
     assert alone["p_romano_wolf"].iloc[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_weighted_and_logit_models_are_restricted_too():
+    data = data_of(np.random.default_rng(5), clusters=7, m=1).assign(
+        w=lambda d: np.cos(7 * d["x"]), v=lambda d: 1.5 + np.sin(9 * d["x"])
+    )
+
+    def fitted(formula, rows):
+        return fit_glm(formula, rows, family="gaussian", weights="v", vcov=Cluster("g"))
+
+    fit, null = fitted("y0 ~ x + w", data), fitted("y0 ~ w", data)
+    levels, t = sorted(data["g"].unique()), []
+    for w in product([1.0, -1.0], repeat=7):
+        sign = data["g"].map(dict(zip(levels, w, strict=True)))
+        drawn = data.assign(s=null.rows.fitted + sign * (data["y0"] - null.rows.fitted))
+        t.append(fitted("s ~ x + w", drawn).statistic["x"])
+    count = np.sum(np.abs(t) >= abs(fit.statistic["x"]) * (1 - 1e-9))
+    logit = fit_glm("z ~ x", data.assign(z=(data["y0"] > 0) * 1.0), family="binomial", vcov=Cluster("g"))
+    alone = romano_wolf({"a": fit}, "x", cluster="g", draws=128, seed=1)
+    assert alone.frame["p_romano_wolf"].iloc[0] == pytest.approx((1 + count) / 129, abs=1e-12)
+    both = romano_wolf({"a": fit, "z": logit}, "x", cluster="g", draws=128, seed=1)
+    assert "restricted in 2 and on influence in 0" in both.conventions["Romano-Wolf"]
 
 
 def test_the_standard_errors_of_the_fits_do_not_change_romano_wolf():
