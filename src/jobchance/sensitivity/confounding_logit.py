@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 from jobchance.design.formula import INTERCEPT
 from jobchance.design.layout import Layout
 from jobchance.errors import EstimationError, SpecError
+from jobchance.inference.again import vcov_of
 from jobchance.numerics.confound_logit import (
     LOGISTIC_VARIANCE,
     Confounded,
@@ -24,10 +25,11 @@ from jobchance.numerics.irls import fisher_scoring
 from jobchance.numerics.links import get_link
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
-from jobchance.results.vcov import Cluster, Robust, Vcov
+from jobchance.results.vcov import CLUSTER_KINDS
 from jobchance.sensitivity.confounding_rows import LinearRows, check_term, read_columns
 
 STRONGEST = 0.9
+ADJUSTED_KINDS = tuple(kind for kind in CLUSTER_KINDS if kind != "CR1")
 
 
 def read_logit(fit: Fit, term: str) -> ConfoundedLogit:
@@ -38,6 +40,7 @@ def read_logit(fit: Fit, term: str) -> ConfoundedLogit:
             f"{fit.model}. Least squares have robustness_value."
         )
     check_term(fit, term)
+    _check_kind(fit)
     layout = fit.predictor
     assert isinstance(layout, Layout), "fit_glm remembers its design"
     rows = read_columns(fit, layout, "logit_confounding")
@@ -51,6 +54,24 @@ def read_logit(fit: Fit, term: str) -> ConfoundedLogit:
     if INTERCEPT not in rows.names:
         raise SpecError("logit_confounding needs an intercept in the formula.")
     return ConfoundedLogit(fit, term, rows)
+
+
+def _check_kind(fit: Fit) -> None:
+    """Raise a `SpecError` for what the likelihood with a confounder does not have."""
+    problems = []
+    if fit.spec.get("weights") is not None:
+        problems.append(
+            "it does not read weights: fit without them, or a linear probability model with "
+            "robustness_value, which reads them"
+        )
+    if fit.inference.kind in ADJUSTED_KINDS:
+        columns = ", ".join(map(repr, fit.inference.clusters))
+        problems.append(
+            f"standard errors of kind {fit.inference.kind} adjust the residuals of a regression, which there "
+            f"is none of once a confounder is integrated out: use fit.with_vcov(Cluster({columns}))"
+        )
+    if problems:
+        raise SpecError("logit_confounding: " + "; ".join(problems) + ".")
 
 
 class ConfoundedLogit:
@@ -138,8 +159,9 @@ class ConfoundedLogit:
             bread=found.bread,
             model_cov=found.bread,
             k=len(found.theta),
+            regressors=None,
         )
-        cov, _ = covariance(rows, _vcov(self.fit))
+        cov, _ = covariance(rows, vcov_of(self.fit))
         return float(np.sqrt(cov[0, 0]))
 
 
@@ -149,10 +171,3 @@ def _exposure(w: np.ndarray, X: np.ndarray, *, binary: bool) -> np.ndarray:
         return fisher_scoring(X, w, family="binomial", link=get_link("logit")).beta
     Q, R = np.linalg.qr(X)
     return np.asarray(np.linalg.solve(R, Q.T @ w))
-
-
-def _vcov(fit: Fit) -> Vcov:
-    """The kind of standard error that the fit has."""
-    if fit.inference.clusters:
-        return Cluster(*fit.inference.clusters)
-    return Robust(fit.inference.kind) if fit.inference.kind in ("HC0", "HC1") else "model"

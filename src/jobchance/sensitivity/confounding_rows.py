@@ -10,6 +10,7 @@ import numpy as np
 from jobchance.design.formula import term_label
 from jobchance.design.layout import Layout
 from jobchance.design.nodes import columns_of
+from jobchance.effects.weighting import fit_weights, row_weights
 from jobchance.errors import SpecError
 from jobchance.numerics.demean import demean
 from jobchance.options import check_option
@@ -24,7 +25,8 @@ class LinearRows:
     """Outcome and design of a least-squares fit, absorbed effects removed; microdata, never stored.
 
     `names` are the columns of `X`; `terms` the term of the formula that each belongs to; `sources` the
-    columns of the data that the term reads; `df` rows less coefficients and absorbed effects.
+    columns of the data that the term reads; `df` rows less coefficients and absorbed effects; `size` rows,
+    or the sum of their weights. `weights` are those that `y` and `X` have still to be multiplied by.
     """
 
     y: Floats
@@ -33,9 +35,23 @@ class LinearRows:
     terms: tuple[str, ...]
     sources: tuple[frozenset[str], ...]
     df: float
+    size: float
+    weights: Floats | None = None
 
     def __repr__(self) -> str:
         return f"LinearRows({len(self.y)} rows, {len(self.names)} columns)"
+
+    def weighted(self) -> LinearRows:
+        """The regression that was solved: rows times the root of their weight (then in the intercept too).
+
+        Sums of squares and products are then those of repeated rows, and so is every partial R2.
+        """
+        if self.weights is None:
+            return self
+        root = np.sqrt(self.weights)
+        return replace(
+            self, y=self.y * root, X=self.X * root[:, None], size=float(self.weights.sum()), weights=None
+        )
 
     def places(self, names: str | Sequence[str], *, exposure: str) -> list[int]:
         """Positions of the columns that a name, or a group of names, stands for; not those of the exposure.
@@ -46,8 +62,13 @@ class LinearRows:
         Raises
         ------
         SpecError
-            A name stands for nothing, or for the exposure.
+            A name stands for nothing, or for the exposure; the weights of the rows are not in them yet.
         """
+        if self.weights is not None:
+            raise SpecError(
+                "Benchmarks would be compared without the weights of this fit. Of a weighted fit there are "
+                "robustness_value, adjusted_estimate, oster_delta and private_information."
+            )
         wanted = [names] if isinstance(names, str) else list(names)
         own = self.sources[self.names.index(exposure)]
         found: list[int] = []
@@ -76,7 +97,7 @@ class LinearRows:
 
 
 def linear_rows(fit: Fit, what: str) -> LinearRows:
-    """Outcome and design of a least-squares fit that still has its rows.
+    """Outcome and design of a least-squares fit that still has its rows, before weights.
 
     Raises
     ------
@@ -101,13 +122,16 @@ def read_columns(fit: Fit, layout: Layout, what: str) -> LinearRows:
         term_label(term): frozenset(name.name for factor in term for name in columns_of(factor))
         for term in layout.formula.terms
     }
+    used = rows.frame.iloc[rows.used]
     return LinearRows(
         y=np.asarray(rows.outcome, dtype=float),
-        X=layout.matrix(rows.frame.iloc[rows.used]),
+        X=layout.matrix(used),
         names=tuple(fit.terms),
         terms=layout.terms,
         sources=tuple(read.get(term, frozenset()) for term in layout.terms),
         df=_one_df(rows.df_resid),
+        size=float(len(used)),
+        weights=row_weights(fit_weights(fit), used),
     )
 
 
@@ -151,6 +175,8 @@ class Classical:
 
 def classical(fit: Fit, term: str, what: str) -> Classical:
     """The classical t-value of a coefficient: partial R2 are defined by it, whatever errors the fit reports.
+
+    Of a weighted fit t^2 / df is the one of repeated rows, whatever the weights add up to; `df` counts rows.
 
     Raises
     ------

@@ -122,13 +122,15 @@ def logit_confounding(
     Raises
     ------
     SpecError
-        No logit with rows, the exposure in several terms, strengths out of range, unknown names.
+        No logit with rows, the exposure in several terms, strengths out of range, unknown names; a weighted
+        fit; standard errors of kind CR2, CR3 or jackknife.
     EstimationError
         A likelihood has no optimum that could be reached.
 
     Notes
     -----
-    Standard errors are of the fit's own kind (clustered, if it is) with the confounder integrated out.
+    Standard errors are of the fit's own kind (clustered, if it is) with the confounder integrated out; those
+    that adjust residuals for leverage (CR2, CR3, jackknife) do not exist for this likelihood.
     Odds ratios do not collapse: with alpha = 0 and delta > 0 the coefficient is *larger* than the fit's,
     since it is then about one person and not an average; only delta = 0 gives the fit back. Imbens reports
     the strengths as changes of R2 of the whole index; here they are shares of what the covariates leave.

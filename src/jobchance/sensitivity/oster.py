@@ -164,6 +164,7 @@ def oster_delta(
     smaller step than for the whole R2 (psacalc after `areg` takes the whole R2, after `xtreg, fe` this one).
     In a linear probability model R2 cannot come near 1 where events are rare: choose `r_max` from what could
     be foreseen at all, not 1.
+    Of a weighted fit both regressions, and R2, are the weighted ones.
     Standard errors are not given; bootstrap over clusters if one is needed.
 
     References
@@ -181,7 +182,7 @@ def oster_delta(
     ('sex', 'birth_year')
     """
     check_term(fit, term)
-    rows = linear_rows(fit, "oster_delta")
+    rows = linear_rows(fit, "oster_delta").weighted()
     chosen, names = _controls(rows, term, controls)
     found = _stability(rows, term, chosen)
     if found.r1 - found.r0 <= 1e-12:
@@ -237,13 +238,13 @@ def _stability(rows: LinearRows, term: str, controls: list[int]) -> Stability:
     both = np.column_stack([rows.y, rows.X[:, place]])
     short = residual(both, rows.X[:, kept])
     long = residual(both, rows.X[:, [*kept, *controls]])
-    centred = rows.y - rows.y.mean() if INTERCEPT in rows.names else rows.y
+    constant = [i for i, name in enumerate(rows.names) if name == INTERCEPT]
+    centred = residual(rows.y, rows.X[:, constant])
     total = float(centred @ centred)
     b0, left0 = _slope(short)
     b1, left1 = _slope(long)
-    n = len(rows.y)
-    vx, tx = (float(part[:, 1] @ part[:, 1]) / n for part in (short, long))
-    return Stability(b0, 1 - left0 / total, b1, 1 - left1 / total, total / n, vx, tx)
+    vx, tx = (float(part[:, 1] @ part[:, 1]) / rows.size for part in (short, long))
+    return Stability(b0, 1 - left0 / total, b1, 1 - left1 / total, total / rows.size, vx, tx)
 
 
 def _slope(cleaned: np.ndarray) -> tuple[float, float]:

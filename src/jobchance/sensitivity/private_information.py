@@ -175,7 +175,7 @@ def private_information(
     what the covariates explain, not against 1. A share above 1 says that foresight cannot make that much.
     The relation is linear, and is about foresight alone; sorting of citizens to caseworkers, and what is
     shared between them, belong to e too, and break it where they go with the outcome. The number says how
-    much would have to be seen, not how much is.
+    much would have to be seen, not how much is. Of a weighted fit all variances and R2 are weighted.
 
     References
     ----------
@@ -197,12 +197,11 @@ def private_information(
     reliabilities = _shares("reliability", reliability)
     if foreseeable is not None:
         _shares("foreseeable", foreseeable)
-    rows = linear_rows(fit, "private_information")
+    rows = linear_rows(fit, "private_information").weighted()
     place = rows.names.index(term)
     others = [i for i in range(len(rows.names)) if i != place]
     y, b = residual(np.column_stack([rows.y, rows.X[:, place]]), rows.X[:, others]).T
-    n = len(y)
-    sd_y, sd_b = float(np.sqrt(y @ y / n)), float(np.sqrt(b @ b / n))
+    sd_y, sd_b = float(np.sqrt(y @ y / rows.size)), float(np.sqrt(b @ b / rows.size))
     r2 = float((y @ b) ** 2 / ((y @ y) * (b @ b)))
     known = _covariates_r2(rows, others)
     ends = fit.conf_int(level).loc[term].to_numpy(dtype=float)

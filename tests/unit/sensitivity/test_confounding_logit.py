@@ -147,3 +147,20 @@ def test_refusals_and_words():
     found = logit_confounding(fit, "w", r2_exposure=[0.1], r2_outcome=[0.1])
     assert found.exposure_kind == "continuous"
     assert "{" not in found.text("da") + found.text("en")
+
+
+@pytest.mark.parametrize("clusters", [8, 40])
+def test_without_a_confounder_clustered_errors_are_the_fits_however_few_clusters(clusters):
+    data = world(900, binary=False).assign(g=lambda d: d["g"] % clusters)
+    fit = fit_glm("y ~ w + x", data, family="binomial", vcov=Cluster("g"))
+    found = logit_confounding(fit, "w", r2_exposure=[0.1], r2_outcome=[0.0]).frame
+    # the exposure's own model adds 3 parameters to the factor (n - 1) / (n - k)
+    factor = np.sqrt((900 - 3) / (900 - 6))
+    assert found["std_error"][0] == pytest.approx(factor * fit.std_errors["w"], rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["CR2", "CR3"])
+def test_errors_adjusted_for_leverage_are_refused_not_replaced(kind):
+    fit = fit_glm("y ~ w + x", world(400, binary=False), family="binomial", vcov=Cluster("g", kind=kind))
+    with pytest.raises(SpecError, match=rf"kind {kind}.*with_vcov\(Cluster\('g'\)\)"):
+        logit_confounding(fit, "w")
