@@ -68,6 +68,8 @@ def _head(fit: Fit) -> str:
     if "formula" in fit.spec:
         lines.append(f"Formula: {fit.spec['formula']}")
     lines.append(f"Outcome: {fit.outcome}")
+    if fit.spec.get("weights") is not None:
+        lines.append(f"Weights: {fit.spec['weights']}")
     if not fit.converged:
         lines.append("NOT CONVERGED: the estimates below are not the optimum; see the notes.")
     if fit.is_singular:
