@@ -48,5 +48,5 @@ def test_an_output_whose_cells_moved_by_a_few_is_withheld_alone(ledger):
 
 
 def test_the_ledger_may_not_lie_in_the_note(ledger, tmp_path):
-    with pytest.raises(SpecError, match="lies in the folder of the note"):
+    with pytest.raises(SpecError, match="lies in the folder of the outputs"):
         status_note(small_study(), tmp_path, ledger=ledger)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,6 +50,10 @@ _Out = Annotated[Path, typer.Option("--out", help="Folder to write to.", show_de
 _Language = Annotated[Lang, typer.Option("--lang", help="Language of every text.")]
 _Policy = Annotated[
     str, typer.Option("--policy", help="Disclosure preset: cautious_dk, dst, sds, sacro, uk_llc, ssb.")
+]
+_Ledger = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="Ledger of everything exported so far, to check and record in."),
 ]
 _Seed = Annotated[int, typer.Option("--seed", help="Seed of the simulated study.")]
 
@@ -116,6 +122,7 @@ def status_note(
         Path | None, typer.Option(help="Folder of the data files, if not the study's own.")
     ] = None,
     seed: _Seed = 39,
+    ledger: _Ledger = None,
 ) -> None:
     """Write the status note of a study: a page, a workbook, the figures and a manifest."""
     from jobchance.cli.progress import progress_bar
@@ -126,8 +133,8 @@ def status_note(
     chosen = DisclosurePolicy.preset(policy)
     check_target(out)
     tables = _study(study, data, seed, lang.value)
-    with progress_bar() as progress:
-        note = write_note(tables, out, lang=lang.value, policy=chosen, progress=progress)
+    with progress_bar() as progress, _said_in(lang.value):
+        note = write_note(tables, out, lang=lang.value, policy=chosen, ledger=ledger, progress=progress)
     _report(note, out, lang.value)
 
 
@@ -142,12 +149,25 @@ def run(
     ] = None,
     lang: _Language = Lang.da,
     policy: _Policy = "cautious_dk",
+    ledger: _Ledger = None,
 ) -> None:
     """Run one analysis of the `analyses` folder."""
     from jobchance.cli.analyses import run_analysis
     from jobchance.disclosure.policy import DisclosurePolicy
 
-    run_analysis(analysis, out=out, lang=lang.value, study=study, policy=DisclosurePolicy.preset(policy))
+    chosen = DisclosurePolicy.preset(policy)
+    if ledger is not None and study is None:
+        raise SpecError("--ledger records the citizens of a study: name its folder with --study too.")
+    with _said_in(lang.value):
+        if ledger is None or study is None:
+            run_analysis(analysis, out=out, lang=lang.value, study=study, policy=chosen)
+        else:
+            from jobchance.note.exported import recorded_analysis
+            from jobchance.study.read import read_study
+
+            tables, name = read_study(study), analysis.resolve().name
+            with recorded_analysis(ledger, tables, out, name=name, policy=chosen) as folder:
+                run_analysis(analysis, out=folder, lang=lang.value, study=study, policy=chosen)
     typer.echo(str(out))
 
 
@@ -210,19 +230,30 @@ def _study(path: Path | None, data: Path | None, seed: int, lang: str) -> Study:
     """The study in `path`, or the simulated one; what is wrong with it is said in `lang`."""
     if path is not None:
         from jobchance.study.read import read_study
-        from jobchance.study.validate import ValidationReport
 
-        try:
+        with _said_in(lang):
             return read_study(path, data=data)
-        except SchemaError as error:
-            if isinstance(error.report, ValidationReport):
-                raise SchemaError(error.report.render(lang), error.report) from None
-            raise
     if data is not None:
         raise SpecError("--data belongs to a study: name its folder too.")
     from jobchance.simulate.bip import simulate_study
 
     return simulate_study(seed=seed)
+
+
+@contextmanager
+def _said_in(lang: str) -> Iterator[None]:
+    """Reports on studies and refusals of the ledger in the reader's language."""
+    from jobchance.disclosure.clashes import LedgerError
+    from jobchance.study.validate import ValidationReport
+
+    try:
+        yield
+    except SchemaError as error:
+        if isinstance(error.report, ValidationReport):
+            raise SchemaError(error.report.render(lang), error.report) from None
+        raise
+    except LedgerError as error:
+        raise DisclosureError(error.text(lang)) from None
 
 
 def _report(note: StatusNote, out: Path, lang: str) -> None:

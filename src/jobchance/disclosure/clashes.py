@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +16,14 @@ from numpy.typing import NDArray
 from jobchance.disclosure.differencing import near_combinations, shared_counts
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.release import Release, cell_counts, person_codes
+from jobchance.errors import DisclosureError
+from jobchance.formatting import Formatter
+from jobchance.labels.load import label
 
 Codes = NDArray[np.int64]
 
 _LINES = 5
-_REASONS = {
-    "sample": "its sample, or the persons behind one of its cells, differs by {few} persons from that of",
-    "sum": "its sample is within {few} persons of what can be added up or subtracted from",
-    "cell": "{n} cells differ by {few} persons from the same cells of",
-    "hidden": "{n} cells are shown that were hidden, for the same persons, in",
-    "small": "{n} of the samples are of {few} persons in",
-}
+Reason = Literal["sample", "sum", "cell", "hidden", "small"]
 
 
 @dataclass(frozen=True)
@@ -49,30 +47,60 @@ class Clash:
 
     output: str
     earlier: str
-    reason: str
+    reason: Reason
     n: int
     least: int
 
+    def text(self, lang: str = "en") -> str:
+        """The clash in words."""
+        number = Formatter(lang).count
+        few = label("disclosure.clash.few", lang, most=number(self.least - 1))
+        words = {"few": few, "n": number(self.n), "earlier": self.earlier}
+        return f"{self.output}: {label(f'disclosure.clash.{self.reason}', lang, **words)}"
+
     def __str__(self) -> str:
-        few = f"1 to {self.least - 1}"
-        return f"{self.output}: {_REASONS[self.reason].format(few=few, n=self.n)} {self.earlier}"
+        return self.text()
 
 
-def clash_message(clashes: Sequence[Clash], policy: DisclosurePolicy) -> str:
+class LedgerError(DisclosureError):
+    """The ledger refuses outputs; `text(lang)` says which, why, and what can be done.
+
+    Parameters
+    ----------
+    clashes : sequence of Clash
+        Every one, at least one.
+    policy : DisclosurePolicy
+        Under which they were to be exported.
+    """
+
+    def __init__(self, clashes: Sequence[Clash], policy: DisclosurePolicy) -> None:
+        super().__init__(clash_message(clashes, policy))
+        self.clashes = tuple(clashes)
+        self.policy = policy
+
+    def text(self, lang: str) -> str:
+        """The message in a language of the outputs."""
+        return clash_message(self.clashes, self.policy, lang)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (LedgerError, (self.clashes, self.policy))
+
+
+def clash_message(clashes: Sequence[Clash], policy: DisclosurePolicy, lang: str = "en") -> str:
     """What is refused, why, and what can be done; no number of persons but the threshold."""
+    number = Formatter(lang).count
     grouped: dict[tuple[str, str, int], list[Clash]] = {}
     for clash in clashes:
         grouped.setdefault((clash.output, clash.reason, clash.n), []).append(clash)
-    lines = [
-        f"{same[0]}{f' and of {len(same) - 1} more outputs' if len(same) > 1 else ''}"
-        for same in grouped.values()
-    ]
-    more = f"; and {len(lines) - _LINES} more" if len(lines) > _LINES else ""
-    return (
-        f"Not exported under policy {policy.name} (differencing): {'; '.join(lines[:_LINES])}{more}"
-        + f". Use the same sample as before, let samples differ by {clashes[0].least} persons or more, hide "
-        "the cell, or, if the earlier output never left, take it back with DisclosureLedger.withdraw."
-    )
+    lines = []
+    for first, *others in grouped.values():
+        more = label("disclosure.clash.others", lang, n=number(len(others))) if others else ""
+        lines.append(f"{first.text(lang)}{more}")
+    rest = len(lines) - _LINES
+    found = "; ".join(lines[:_LINES])
+    found += label("disclosure.clash.rest", lang, n=number(rest)) if rest > 0 else ""
+    least = number(clashes[0].least)
+    return label("disclosure.clash.message", lang, policy=policy.name, found=found, least=least)
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,7 +157,7 @@ def sample_clashes(new: Sequence[Entry], old: Sequence[Entry]) -> list[Clash]:
     common = shared_counts(sets)
     size = common.diagonal()
     differ = size[:, None] + size - 2 * common
-    found: dict[tuple[str, str, str, int], set[int]] = {}
+    found: dict[tuple[str, str, Reason, int], set[int]] = {}
     for entry in new:
         for codes in entry.sets:
             here = place[codes.tobytes()]
@@ -138,8 +166,7 @@ def sample_clashes(new: Sequence[Entry], old: Sequence[Entry]) -> list[Clash]:
                 found.setdefault((entry.name, entry.name, "small", entry.least), set()).add(here)
             for other in np.flatnonzero((differ[here] > 0) & (differ[here] < least)):
                 for owner in owners[other]:
-                    key_ = (entry.name, owner.name, "sample", int(least[other]))
-                    found.setdefault(key_, set()).add(here)
+                    found.setdefault((entry.name, owner.name, "sample", int(least[other])), set()).add(here)
             others = np.flatnonzero(np.arange(len(sets)) != here)
             for first, second, _ in near_combinations(common, here, others, least=entry.least):
                 named = f"{owners[first][0].name} and {owners[second][0].name}"

@@ -16,15 +16,15 @@ from jobchance.disclosure.clashes import (
     Clash,
     Codes,
     Entry,
+    LedgerError,
     cell_clashes,
-    clash_message,
     sample_clashes,
     warn_of_strangers,
 )
 from jobchance.disclosure.ledger_file import Line, append_lines, create_file, locked, read_lines
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.release import Release
-from jobchance.errors import DisclosureError, SpecError
+from jobchance.errors import SpecError
 
 
 class DisclosureLedger:
@@ -103,8 +103,9 @@ class DisclosureLedger:
 
         Raises
         ------
-        DisclosureError
-            An output clashes; nothing is recorded. Outputs are named, persons counted in bands only.
+        LedgerError
+            An output clashes; nothing is recorded. Outputs are named, persons counted in bands only. It is a
+            `DisclosureError`.
         SpecError
             The ledger is in use by another program.
         """
@@ -113,7 +114,7 @@ class DisclosureLedger:
             releases = list(releases)
             clashes = self._clashes(state, releases, policy)
             if clashes:
-                raise DisclosureError(clash_message(clashes, policy))
+                raise LedgerError(clashes, policy)
             lines = state.new_lines(releases, policy)
             if lines:
                 append_lines(self.path, lines)

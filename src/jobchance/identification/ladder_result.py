@@ -175,6 +175,10 @@ class EvidenceLadder:
             "level": self.level,
         }
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Fits travel in their stored form, without rows.
+        return (EvidenceLadder, (self.rungs, dict(self.meta), self.thresholds, self.level))
+
     def __repr__(self) -> str:
         verdicts = self.frame["verdict"].value_counts()
         return f"EvidenceLadder({', '.join(f'{n} {verdict}' for verdict, n in verdicts.items())})"

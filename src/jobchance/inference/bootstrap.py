@@ -46,6 +46,9 @@ class Bootstrap:
     def __post_init__(self) -> None:
         object.__setattr__(self, "failures", MappingProxyType(dict(self.failures)))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Bootstrap, (self.draws, self.estimates, dict(self.failures)))
+
     def intervals(self, *, level: float = 0.95) -> pd.DataFrame:
         """Table of all statistics with percentile and basic intervals.
 

@@ -22,10 +22,10 @@ from jobchance.note.exported import (
     open_ledger,
     refuse_close_samples,
     release_name,
+    study_panel,
 )
 from jobchance.note.words import explanations, note_page
 from jobchance.options import check_option
-from jobchance.panel.build import build_panel
 from jobchance.panel.model import AnalysisPanel
 from jobchance.report.bundle import check_target, write_bundle
 from jobchance.report.manifest import manifest_document
@@ -119,7 +119,7 @@ def status_note(
     say = progress or _silent
     steps = len(CATALOGUE) + 2
     say(label("note.progress.panel", lang), 0, steps)
-    panel = _panel(study)
+    panel = study_panel(study)
     _require_persons(study, panel, policy=policy)
     if book is not None:
         refuse_close_samples(book, study, panel, policy)
@@ -174,11 +174,6 @@ def status_note(
 
 def _silent(_what: str, _step: int, _steps: int) -> None:
     """No progress shown."""
-
-
-def _panel(study: Study) -> AnalysisPanel | None:
-    """The study's own panel, or None where it has no outcome table."""
-    return build_panel(study) if "outcome" in study.tables else None
 
 
 def _require_persons(study: Study, panel: AnalysisPanel | None, *, policy: DisclosurePolicy) -> None:
