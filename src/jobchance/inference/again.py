@@ -12,6 +12,7 @@ from jobchance.models.glm import fit_glm
 from jobchance.models.iv import fit_iv
 from jobchance.models.mixed import fit_mixed
 from jobchance.models.panel import fit_panel
+from jobchance.options import check_option
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Cluster, Robust, Vcov
 
@@ -87,8 +88,30 @@ def fit_again(fit: Fit, data: pd.DataFrame) -> Fit:
 
 def shown_terms(terms: Iterable[str]) -> str:
     """Names of coefficients for messages, without the levels of categories, which may be identifiers."""
-    heads = (f"{name.partition('[')[0]}[...]" if "[" in name else name for name in terms)
-    return ", ".join(dict.fromkeys(heads))
+    return ", ".join(dict.fromkeys(map(_head, terms)))
+
+
+def _head(name: str) -> str:
+    """A coefficient's name without the level of a category."""
+    return f"{name.partition('[')[0]}[...]" if "[" in name else name
+
+
+def known_term(fit: Fit, term: str) -> str:
+    """The term, if the fit has it.
+
+    Raises
+    ------
+    SpecError
+        It has not; the message names its terms, but no level of a category.
+    """
+    if term not in fit.terms:
+        asked, heads = _head(str(term)), list(dict.fromkeys(map(_head, fit.terms)))
+        if asked in heads:
+            raise SpecError(
+                f"The model has no such level of {asked}; its terms are {shown_terms(fit.terms)}."
+            )
+        check_option("term", asked, heads)
+    return term
 
 
 def vcov_of(fit: Fit) -> Vcov:

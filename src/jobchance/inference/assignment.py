@@ -42,6 +42,8 @@ class Assignment:
     words : str
         What is dealt among whom, for summaries.
 
+    Notes
+    -----
     `n_arrangements` counts the arrangements; rows of the same number in `classes` (n,) have the same value in
     all of them: those of a unit, or of a unit and period.
     """

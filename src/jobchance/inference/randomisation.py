@@ -34,7 +34,7 @@ _LARGEST_BLOCK = 4096
 _SMALLEST = 1e-6  # the least size that ties are relative to: what rounding leaves of zero is a tie with zero
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RandomisationTest:
     """A statistic among those of other arrangements.
 
@@ -83,6 +83,10 @@ class RandomisationTest:
     def __post_init__(self) -> None:
         object.__setattr__(self, "conventions", MappingProxyType(dict(self.conventions)))
         self.draws.setflags(write=False)
+
+    def __repr__(self) -> str:
+        size = f"{len(self.draws)} of {shown_count(self.n_arrangements)} arrangements"
+        return f"RandomisationTest(statistic={self.observed:.6g}, p_value={self.p_value:.4g}, {size})"
 
     def __reduce__(self) -> tuple[object, ...]:
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}

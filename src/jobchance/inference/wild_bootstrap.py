@@ -80,7 +80,8 @@ def wild_bootstrap(
     restricted : bool
         Impose the null on the draws.
     seed : int or SeedSequence
-        The same seed and rows in the same order give the same numbers.
+        The same seed gives the same numbers, whatever the order of the rows: clusters are taken in the order
+        of their labels.
     null : float
         Value tested.
     level : float
@@ -132,6 +133,7 @@ def wild_bootstrap(
     (True, 1024)
     """
     check_draws(draws, seed)
+    _check_seed(seed)
     check_option("weights", weights, WEIGHTS)
     if not 0 < level < 1:
         raise SpecError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
@@ -184,6 +186,13 @@ def wild_bootstrap(
         ),
         notes=(*problem.notes, *notes_of(problem, weights, found, kept, level, restricted=restricted)),
     )
+
+
+def _check_seed(seed: object) -> None:
+    """Every null needs the same draws again, which a generator, that moves on, cannot give."""
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
+    if not whole and not isinstance(seed, np.random.SeedSequence):
+        raise SpecError("seed is a whole number of 0 or more, or a numpy SeedSequence.")
 
 
 def _restricted_set(

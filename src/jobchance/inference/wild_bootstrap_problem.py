@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobchance.errors import SpecError
+from jobchance.inference.again import known_term
 from jobchance.models.iv_rows import IvRows, prepare, read_iv
 from jobchance.numerics.sandwich import dense_codes, dimension_sets, intersection
 from jobchance.numerics.wild_linear import Term
@@ -86,7 +87,7 @@ def regression_of(fit: Fit, what: str) -> tuple[Rows, Regressors]:
 
 def place_of(fit: Fit, term: str) -> int:
     """Position of a term, or an error with the terms there are."""
-    return list(fit.terms).index(check_option("term", term, fit.terms))
+    return list(fit.terms).index(known_term(fit, term))
 
 
 def read_problem(

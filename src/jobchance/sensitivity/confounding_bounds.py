@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from jobchance.errors import SpecError
+from jobchance.inference.again import known_term
 from jobchance.numerics.partial_r2 import benchmark_bound, set_partial_r2
 from jobchance.results.fit import Fit
 from jobchance.sensitivity.confounding import check_alpha
 from jobchance.sensitivity.confounding_adjusted import adjust
-from jobchance.sensitivity.confounding_rows import LinearRows, check_term, classical, linear_rows
+from jobchance.sensitivity.confounding_rows import LinearRows, classical, linear_rows
 
 Benchmark: TypeAlias = str | Sequence[str]
 COLUMNS = (
@@ -91,8 +92,8 @@ def confounder_bounds(
     strengths = _strengths(kd, ky)
     if isinstance(benchmarks, str) or not len(benchmarks):
         raise SpecError('benchmarks takes one or more columns or groups: benchmarks=["education"].')
-    check_term(fit, term)
-    rows = linear_rows(fit, "confounder_bounds")
+    known_term(fit, term)
+    rows = linear_rows(fit, "confounder_bounds").weighted()
     point = classical(fit, term, "confounder_bounds")
     records = []
     for benchmark, (d, y) in product(benchmarks, strengths):

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from jobchance.design.formula import INTERCEPT
 from jobchance.design.layout import Layout
 from jobchance.errors import EstimationError, SpecError
-from jobchance.inference.again import vcov_of
+from jobchance.inference.again import known_term, vcov_of
 from jobchance.numerics.confound_logit import (
     LOGISTIC_VARIANCE,
     Confounded,
@@ -26,7 +26,7 @@ from jobchance.numerics.links import get_link
 from jobchance.results.covariance import covariance
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import CLUSTER_KINDS
-from jobchance.sensitivity.confounding_rows import LinearRows, check_term, read_columns
+from jobchance.sensitivity.confounding_rows import LinearRows, read_columns
 
 STRONGEST = 0.9
 ADJUSTED_KINDS = tuple(kind for kind in CLUSTER_KINDS if kind != "CR1")
@@ -39,7 +39,7 @@ def read_logit(fit: Fit, term: str) -> ConfoundedLogit:
             f"logit_confounding works on fit_glm(family='binomial') with the logit link; this fit is "
             f"{fit.model}. Least squares have robustness_value."
         )
-    check_term(fit, term)
+    known_term(fit, term)
     _check_kind(fit)
     layout = fit.predictor
     assert isinstance(layout, Layout), "fit_glm remembers its design"

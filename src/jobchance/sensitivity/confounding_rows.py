@@ -12,6 +12,7 @@ from jobchance.design.layout import Layout
 from jobchance.design.nodes import columns_of
 from jobchance.effects.weighting import fit_weights, row_weights
 from jobchance.errors import SpecError
+from jobchance.inference.again import known_term
 from jobchance.numerics.demean import demean
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
@@ -62,13 +63,9 @@ class LinearRows:
         Raises
         ------
         SpecError
-            A name stands for nothing, or for the exposure; the weights of the rows are not in them yet.
+            A name stands for nothing, or for the exposure.
         """
-        if self.weights is not None:
-            raise SpecError(
-                "Benchmarks would be compared without the weights of this fit. Of a weighted fit there are "
-                "robustness_value, adjusted_estimate, oster_delta and private_information."
-            )
+        assert self.weights is None, "benchmarks are compared in weighted rows"
         wanted = [names] if isinstance(names, str) else list(names)
         own = self.sources[self.names.index(exposure)]
         found: list[int] = []
@@ -144,11 +141,6 @@ def check_linear(fit: Fit, what: str) -> None:
         )
 
 
-def check_term(fit: Fit, term: str) -> str:
-    """The term, if the fit has it."""
-    return check_option("term", term, fit.terms)
-
-
 def _one_df(df: float | tuple[float, ...]) -> float:
     """Degrees of freedom of the whole regression."""
     return float(df[0]) if isinstance(df, tuple) else float(df)
@@ -184,7 +176,7 @@ def classical(fit: Fit, term: str, what: str) -> Classical:
         The fit is not least squares, has not the term, or has lost its rows and reports other errors.
     """
     check_linear(fit, what)
-    place = list(fit.terms).index(check_term(fit, term))
+    place = list(fit.terms).index(known_term(fit, term))
     if fit.rows is None and fit.inference.kind == "model":
         error, df = float(fit.std_errors[term]), float(fit.df[term])
     else:

@@ -11,11 +11,12 @@ import pandas as pd
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import DesignError, SpecError
 from jobchance.formatting import Formatter
+from jobchance.inference.again import known_term
 from jobchance.labels.load import label
 from jobchance.numerics.confound_oster import Stability, betas_for, choose_beta, delta_for
 from jobchance.numerics.partial_r2 import residual
 from jobchance.results.fit import Fit
-from jobchance.sensitivity.confounding_rows import LinearRows, check_term, linear_rows
+from jobchance.sensitivity.confounding_rows import LinearRows, linear_rows
 
 R_MAX_FACTOR = 1.3
 
@@ -181,7 +182,7 @@ def oster_delta(
     >>> found.controls
     ('sex', 'birth_year')
     """
-    check_term(fit, term)
+    known_term(fit, term)
     rows = linear_rows(fit, "oster_delta").weighted()
     chosen, names = _controls(rows, term, controls)
     found = _stability(rows, term, chosen)

@@ -11,6 +11,7 @@ import pandas as pd
 from jobchance.design.formula import parse_formula
 from jobchance.design.nodes import Name, columns_of
 from jobchance.errors import DesignError, EstimationError, FormulaError, SpecError
+from jobchance.inference.again import known_term
 from jobchance.labels.load import label
 from jobchance.models.glm import fit_glm
 from jobchance.options import check_option
@@ -242,7 +243,7 @@ def _row(
 ) -> dict[str, object]:
     """One regression as a row."""
     fit = fit_glm(formula, data, family="gaussian", vcov=vcov)
-    check_option("term", term, fit.terms)
+    known_term(fit, term)
     used = data.iloc[fit.need_rows("placebo_outcomes").used]
     low, high = fit.conf_int(level).loc[term].to_numpy(dtype=float)
     y = fit.need_rows("placebo_outcomes").outcome

@@ -12,12 +12,13 @@ import pandas as pd
 from jobchance.design.formula import INTERCEPT
 from jobchance.errors import SpecError
 from jobchance.formatting import Formatter
+from jobchance.inference.again import known_term
 from jobchance.labels.load import label
 from jobchance.numerics.confound_signal import foresight_coefficient, share_explained, share_seen
 from jobchance.numerics.partial_r2 import residual, set_partial_r2
 from jobchance.results.fit import Fit
 from jobchance.sensitivity.confounding_bounds import Benchmark, name_of
-from jobchance.sensitivity.confounding_rows import LinearRows, check_term, linear_rows
+from jobchance.sensitivity.confounding_rows import LinearRows, linear_rows
 
 ALL = "all covariates"
 
@@ -192,7 +193,7 @@ def private_information(
     >>> bool(np.isclose(found.frame["share_seen"][0], found.r2))
     True
     """
-    check_term(fit, term)
+    known_term(fit, term)
     shares = _shares("explained", explained)
     reliabilities = _shares("reliability", reliability)
     if foreseeable is not None:
