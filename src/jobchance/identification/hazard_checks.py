@@ -13,10 +13,11 @@ from jobchance.design.nodes import Name, columns_of, render
 from jobchance.errors import DesignError, EstimationError, SpecError
 from jobchance.identification.cards import NOT_IDENTIFIED, Assumption, judge_p
 from jobchance.identification.thresholds import Thresholds
+from jobchance.inference.again import vcov_of
 from jobchance.models.hazard import fit_hazard
 from jobchance.options import check_option
 from jobchance.results.fit import Fit
-from jobchance.results.vcov import Cluster, Robust, Vcov
+from jobchance.results.vcov import Vcov
 
 
 def check_hazard(
@@ -193,6 +194,4 @@ def _vcov(fit: Fit, rows: pd.DataFrame, asked: dict[str, Any]) -> Vcov | None:
     made = fit.inference
     if asked["frailty"]:
         return None
-    if made.kind == "cluster" and set(made.clusters) <= set(rows.columns):
-        return Cluster(*made.clusters)
-    return Robust(made.kind) if made.kind in ("HC0", "HC1") else "model"
+    return vcov_of(fit) if set(made.clusters) <= set(rows.columns) else "model"

@@ -120,4 +120,4 @@ def _by_dummies(rows: LeniencyRows, vcov: Vcov) -> Fit:
         leave_out=frame[CITIZEN],
         cluster=frame[list(vcov.columns)] if isinstance(vcov, Cluster) else None,
     )
-    return made if isinstance(vcov, Cluster) else made.with_vcov(vcov)
+    return made if isinstance(vcov, Cluster) and vcov.kind == "CR1" else made.with_vcov(vcov)

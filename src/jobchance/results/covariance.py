@@ -58,7 +58,9 @@ def covariance(rows: Rows, vcov: Vcov) -> tuple[Floats, Inference]:
 
 
 def cluster_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Codes]:
-    """Integer cluster codes of each row by column; -1 where the cluster is missing.
+    """Integer cluster codes of each row by column, in the order of the labels; -1 where it is missing.
+
+    Random draws by cluster thus do not depend on the order of the rows.
 
     Raises
     ------
@@ -68,7 +70,15 @@ def cluster_codes(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Codes]:
     absent = [column for column in columns if column not in frame.columns]
     if absent:
         raise DesignError(f"Cluster(...) names columns that the data do not have: {', '.join(absent)}.")
-    return [pd.factorize(frame[column])[0].astype(np.int64) for column in columns]
+    return [_ordered_codes(frame[column]) for column in columns]
+
+
+def _ordered_codes(column: pd.Series) -> Codes:
+    """Codes in the order of the labels, or by first appearance where labels of several kinds have none."""
+    try:
+        return pd.factorize(column, sort=True)[0].astype(np.int64)
+    except TypeError:
+        return pd.factorize(column)[0].astype(np.int64)
 
 
 def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
@@ -90,7 +100,7 @@ def _clustered(rows: Rows, vcov: Cluster) -> tuple[Floats, Inference]:
         clusters=dict(zip(vcov.columns, record.n_clusters, strict=True)),
         factors=_factors(record, vcov.columns),
         df=df,
-        notes=_notes(record, vcov.columns, effective, advised=_advice(rows))
+        notes=_notes(record, vcov.columns, effective, advised=_advice(rows, vcov))
         + _unit_note(rows, vcov.columns, codes),
         effective_clusters=effective,
     )
@@ -129,7 +139,7 @@ def _adjusted(rows: Rows, vcov: Cluster, codes: list[Codes]) -> tuple[Floats, In
         factors=scales,
         df=df,
         notes=_lost_note(lost, vcov)
-        + _notes(record, vcov.columns, effective, advised=_advice(rows))
+        + _notes(record, vcov.columns, effective, advised=_advice(rows, vcov))
         + _unit_note(rows, vcov.columns, codes),
         effective_clusters=effective,
     )
@@ -179,20 +189,19 @@ def _effective(rows: Rows, codes: list[Codes], counts: tuple[int, ...]) -> tuple
     return tuple(fewest_effective(X, rows.bread, dense, counts[few]).tolist())
 
 
-def _advice(rows: Rows) -> str:
-    """What to run where clusters are few."""
+def _advice(rows: Rows, vcov: Cluster) -> str:
+    """What to run where clusters are few; a kind in use is not advised again."""
     if rows.regressors is None:
         return "A randomisation test, where the exposure was assigned, does not rest on their number."
+    randomise = "or a randomisation test where the exposure was assigned."
+    adjusted = vcov.kind != "CR1"
     if rows.regressors.kind == "likelihood":
-        return (
-            "Before publishing, use kind='CR2' and compare with wild_bootstrap of the linear probability "
-            "model, or a randomisation test where the exposure was assigned."
-        )
+        own = "" if adjusted else "use kind='CR2' and "
+        return f"Before publishing, {own}compare with wild_bootstrap of the linear probability model, {randomise}"
+    if adjusted:
+        return f"Before publishing, run wild_bootstrap, {randomise}"
     second = "kind='CR2'" if rows.regressors.kind != "least squares" else "kind='CR2' or 'jackknife'"
-    return (
-        f"Before publishing, run wild_bootstrap, use {second}, or a randomisation test where the "
-        "exposure was assigned."
-    )
+    return f"Before publishing, run wild_bootstrap, use {second}, {randomise}"
 
 
 def _lost_note(lost: Codes, vcov: Cluster) -> tuple[str, ...]:

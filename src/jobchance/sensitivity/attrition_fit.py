@@ -138,6 +138,8 @@ def _stacked(rows: Rows, parts: Parts, n: int, *, stabilised: bool) -> Rows:
         fitted=spread(rows.fitted),
         fitted_fixed=spread(rows.fitted_fixed),
         scores=(scores + extra)[used],
+        # The stacked equations are those of three regressions: none has the leverage of these scores.
+        regressors=None,
     )
 
 

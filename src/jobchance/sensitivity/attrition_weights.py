@@ -189,9 +189,10 @@ def attrition_weights(
         slack_days=slack_days,
         measured_until=measured_until,
     )
+    own = [stabilise_by] if isinstance(stabilise_by, str) else list(stabilise_by)
     citizens = Cluster("citizen_id")
     full = estimate(panel, steps, covariates=covariates, link=link, vcov=citizens)
-    base = estimate(panel, steps, covariates=tuple(stabilise_by), link=link, vcov=citizens)
+    base = estimate(panel, steps, covariates=own, link=link, vcov=citizens)
     stay, stay_base = (1 - np.asarray(one.fit.predict(one.rows)) for one in (full, base))
     if nobody := int((stay < 1e-8).sum()):
         raise EstimationError(

@@ -18,7 +18,7 @@ from jobchance.panel.model import AnalysisPanel
 from jobchance.results.fit import Fit
 from jobchance.results.summary import table
 from jobchance.results.vcov import Vcov
-from jobchance.sensitivity.imputation_plan import formula_columns
+from jobchance.sensitivity.imputation_plan import formula_columns, own_labels
 from jobchance.sensitivity.imputation_pool import pool_fits
 from jobchance.sensitivity.imputation_shift import filled_exposures, filled_outcomes
 
@@ -159,10 +159,11 @@ def delta_adjustment(
     ([-5.0, 0.0, 5.0], ['estimate is zero', 'interval reaches zero'])
     """
     check_option("shift", shift, SHIFTS)
-    frame = data.frame if isinstance(data, AnalysisPanel) else data
+    given = data.frame if isinstance(data, AnalysisPanel) else data
+    frame = own_labels(given)
     grid = _grid(deltas, shift)
     _check_level(level, imputations)
-    mask = _only(only, frame)
+    mask = _only(only, given).set_axis(frame.index)
     outcome = _outcome_of(formula)
     if shift == "outcome":
         sets, unit = filled_outcomes(frame, formula, outcome, using=using, imputations=imputations, seed=seed)

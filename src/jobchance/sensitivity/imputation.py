@@ -13,7 +13,7 @@ from jobchance.panel.model import AnalysisPanel
 from jobchance.results.fit import Fit
 from jobchance.results.vcov import Vcov
 from jobchance.sensitivity.imputation_chains import Chains, completed_sets
-from jobchance.sensitivity.imputation_plan import ImputationPlan, formula_columns, make_plan
+from jobchance.sensitivity.imputation_plan import ImputationPlan, formula_columns, make_plan, own_labels
 from jobchance.sensitivity.imputation_pool import pool_fits
 
 
@@ -109,7 +109,7 @@ def multiple_imputation(
     >>> list(fit.diagnostics), fit.spec["imputations"]
     (['pooling', 'imputed', 'chains'], 3)
     """
-    frame = data.frame if isinstance(data, AnalysisPanel) else data
+    frame = own_labels(data.frame if isinstance(data, AnalysisPanel) else data)
     _check_counts(imputations=imputations, iterations=iterations, donors=donors)
     plan = plan_imputation(
         frame,

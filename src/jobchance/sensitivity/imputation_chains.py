@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from statsmodels.imputation.mice import MICEData
 
 from jobchance.errors import SpecError
+from jobchance.numerics.linalg import independent_columns
 from jobchance.sensitivity.imputation_plan import ImputationPlan
 
 _TAKES_RNG = "rng" in inspect.signature(MICEData.__init__).parameters
@@ -38,14 +39,17 @@ class NumberChain(MICEData):  # type: ignore[misc] # statsmodels has no types
 
     def get_split_data(self, vname: str) -> tuple[Any, ...]:
         """Known values, predictors where known and where missing; no further arguments of `predict`."""
-        exog = self._others(vname)
+        exog = self._others(vname)[:, self.kept]
         known = self.data[vname].to_numpy()[self.ix_obs[vname], None]
         return known, exog[self.ix_obs[vname]], exog[self.ix_miss[vname]], {}, {}
 
     def get_fitting_data(self, vname: str) -> tuple[Any, ...]:
-        """Known values and their predictors; fitted by QR."""
+        """Known values and their predictors, less those that earlier ones determine; fitted by QR."""
         known = self.ix_obs[vname]
-        return self.data[vname].to_numpy()[known], self._others(vname)[known], {}, {"method": "qr"}
+        exog = self._others(vname)[known]
+        # Each update fits a column first and predicts it next, from the same columns.
+        self.kept = independent_columns(exog)
+        return self.data[vname].to_numpy()[known], exog[:, self.kept], {}, {"method": "qr"}
 
     def _others(self, vname: str) -> NDArray[np.float64]:
         """Intercept and all other columns (n, k)."""

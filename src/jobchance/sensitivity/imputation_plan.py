@@ -42,6 +42,14 @@ class ImputationPlan:
     remarks: tuple[str, ...]
 
 
+def own_labels(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame itself where every row has its own label, else with rows numbered anew.
+
+    Filled-in values find their row by its label; frames put together by `concat` have labels twice.
+    """
+    return frame if frame.index.is_unique else frame.reset_index(drop=True)
+
+
 def formula_columns(formula: str) -> tuple[list[str], list[str]]:
     """Columns of the left and of the right side.
 
@@ -101,6 +109,7 @@ def make_plan(
     numbers, levels = _numbers(rows, [*wanted, *left, *aids])
     incomplete = [str(name) for name in numbers if numbers[name].isna().any()]
     numbers = _with_clusters(numbers, rows, [*incomplete, *left], means, effects)
+    _check_known(numbers, incomplete)
     remarks = []
     if len(rows) < len(frame):
         lost = counted(len(frame) - len(rows), "row")
@@ -166,6 +175,17 @@ def _numbers(
         for level in found[1:]:
             made[f"{name}[{level}]"] = rows[name].eq(level).astype(float)
     return pd.DataFrame(made, index=rows.index), levels
+
+
+def _check_known(numbers: pd.DataFrame, incomplete: list[str]) -> None:
+    """Raise where a column has too few known values for a regression on all others."""
+    k = numbers.shape[1]  # the others and an intercept
+    few = [f"{name} is known in {n} rows" for name in incomplete if (n := int(numbers[name].count())) <= k]
+    if few:
+        raise DesignError(
+            f"multiple_imputation: {'; '.join(few)}, and a regression on {counted(k, 'predictor')} needs more. "
+            "Leave the column out, or use fewer predictors."
+        )
 
 
 def _with_clusters(

@@ -92,23 +92,24 @@ def pattern_comparison(
     >>> list(fit.diagnostics["patterns"]["pattern"])
     ['lost after wave 1', 'measured at wave 2']
     """
-    chosen = _check(require_panel(panel, "pattern_comparison"), exposure, covariates, landmark_wave, vcov)
+    names = [covariates] if isinstance(covariates, str) else list(dict.fromkeys(covariates))
+    chosen = _check(require_panel(panel, "pattern_comparison"), exposure, names, landmark_wave, vcov)
     steps = step.read_steps(panel, interval_days=interval_days, slack_days=slack_days)
-    rows, left_out = _landmark(panel, steps, landmark_wave, [exposure, *covariates])
-    names = _patterns(rows, landmark_wave, min_citizens=min_citizens, min_events=min_events)
-    rows = rows.assign(**{PATTERN: names})
+    rows, left_out = _landmark(panel, steps, landmark_wave, [exposure, *names])
+    patterns = _patterns(rows, landmark_wave, min_citizens=min_citizens, min_events=min_events)
+    rows = rows.assign(**{PATTERN: patterns})
     order = list(dict.fromkeys(rows.sort_values("_last", kind="stable")[PATTERN]))
     if len(order) < 2:
         raise DesignError(
             f"pattern_comparison: only one pattern has {min_citizens} citizens and {min_events} with the "
             "outcome; choose another landmark_wave or more data."
         )
-    fit = _fit(rows, order, exposure, list(covariates), chosen)
+    fit = _fit(rows, order, exposure, names, chosen)
     return _result(fit, rows, order, exposure, left_out, landmark_wave)
 
 
 def _check(
-    panel: AnalysisPanel, exposure: str, covariates: Iterable[str], landmark_wave: int, vcov: Vcov | None
+    panel: AnalysisPanel, exposure: str, covariates: list[str], landmark_wave: int, vcov: Vcov | None
 ) -> Vcov:
     """One error for everything wrong with the arguments; the kind of standard error."""
     problems = [f"{c} is not in the panel" for c in [exposure, *covariates] if c not in panel.frame]
@@ -200,6 +201,12 @@ def _result(
 ) -> Fit:
     """Slopes and their mean as terms, the table and the test."""
     k = len(order)
+    if lost := [f"slope_{place}" for place in range(k) if f"slope_{place}" not in fit.terms]:
+        raise DesignError(
+            f"pattern_comparison: {exposure} has no association of its own in {len(lost)} of {k} patterns, "
+            "where it does not vary or the covariates determine it; choose another landmark_wave or larger "
+            "patterns."
+        )
     places = [fit.terms.index(f"slope_{place}") for place in range(k)]
     share = rows[PATTERN].value_counts(normalize=True).reindex(order).to_numpy()
     L = np.zeros((k + 1, len(fit.terms)))
@@ -218,32 +225,42 @@ def _result(
             "std_error": np.sqrt(np.diag(cov)[:k]),
         }
     )
-    df = fit.df.iloc[0]
+    df = [float(value) for value in fit.df.iloc[places]]
+    test = _test(estimates[:k], cov[:k, :k], min(df))
     return replace(
         fit,
         model="linear regression by drop-out pattern",
         terms=terms,
         estimates=estimates,
         covariance=cov,
-        inference=replace(fit.inference, df=float(df)),
+        inference=replace(fit.inference, df=(*df, min(df)), effective_clusters=()),
         sample=replace(fit.sample, dropped=dict(fit.sample.dropped) | left_out),
         spec={"exposure": exposure, "landmark_wave": wave},
         statistics={"n_patterns": float(k)},
         criterion=None,
         loglik=None,
-        diagnostics={"patterns": patterns, "test": _test(estimates[:k], cov[:k, :k], float(df))},
-        remarks=("Shares of the patterns are taken as known.",),
+        diagnostics={"patterns": patterns, "test": test},
+        remarks=("Shares of the patterns are taken as known.", *_test_remark(test)),
         predictor=None,
         rows=None,
     )
 
 
+def _test_remark(test: pd.DataFrame) -> tuple[str, ...]:
+    """Why there is no test, where there is none."""
+    if test["statistic"].notna().all():
+        return ()
+    return ("Clusters are fewer than patterns, so that there is no test that all patterns are alike.",)
+
+
 def _test(b: np.ndarray, cov: np.ndarray, df: float) -> pd.DataFrame:
-    """Wald test that all slopes are equal."""
+    """Wald test that all slopes are equal; missing where fewer clusters than patterns leave no covariance."""
     k = len(b)
     D = np.column_stack([-np.ones(k - 1), np.eye(k - 1)])
-    away = D @ b
-    chi2 = float(away @ np.linalg.solve(D @ cov @ D.T, away))
+    away, spread = D @ b, D @ cov @ D.T
+    sd = np.sqrt(np.diag(spread))
+    known = bool(np.all(sd > 0)) and np.linalg.matrix_rank(spread / np.outer(sd, sd), tol=1e-9) == k - 1
+    chi2 = float(away @ np.linalg.solve(spread, away)) if known else float("nan")
     p = float(stats.f.sf(chi2 / (k - 1), k - 1, df)) if np.isfinite(df) else float(stats.chi2.sf(chi2, k - 1))
     return pd.DataFrame(
         [

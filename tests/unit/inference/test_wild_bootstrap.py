@@ -130,7 +130,7 @@ def test_two_way_clusters_equal_refitting(panel, by):
     fit = fit_glm("y ~ x + w", panel, family="gaussian", vcov=Cluster("home", "team"))
     made = wild_bootstrap(fit, "x", draws=150, seed=5, bootstrap_cluster=by)
     X = np.column_stack([panel["x"], panel["w"], np.ones(len(panel))])
-    codes = [pd.factorize(panel[name])[0] for name in ("home", "team")]  # draws go by first appearance
+    codes = [pd.factorize(panel[name], sort=True)[0] for name in ("home", "team")]
     cells = np.unique(codes[0] * 1000 + codes[1], return_inverse=True)[1]
     outer = {"home": codes[0], "team": codes[1], "intersection": cells}[by]
     t, stars = wild_ols(
