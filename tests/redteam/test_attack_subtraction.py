@@ -1,5 +1,7 @@
 """Attacks by subtraction on real outputs: totals, other tables, waves, other runs, other policies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from jobchance.disclosure.overlap import cells_apart_by_few
 from jobchance.disclosure.policy import DisclosurePolicy
 from jobchance.disclosure.release import Release
 from jobchance.errors import DisclosureError
+from jobchance.note.status_note import _manifest
 
 GROUPS = ("mark", "quantity", "construct", "respondent", "series", "group")
 NAMES = sorted(raw_frames())
@@ -117,6 +120,21 @@ def test_a_rounded_share_does_not_give_the_exact_persons_back():
 def test_control_three_digits_would_give_the_exact_persons_back():
     row = pd.Series({"estimate": 0.0632, "N_citizens": 170.0})
     assert consistent_persons(row, 174) == [174]
+
+
+# --- the note's own counts -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("left_out", "shown"), [(0, True), (1, False), (LEAST - 1, False), (LEAST, True)])
+def test_the_manifest_does_not_show_how_few_citizens_the_analysis_leaves_out(left_out, shown):
+    study, panel = small_study(), small_panel()
+    measured = study.tables["measurement"]["citizen_id"].unique()
+    frame = panel.frame.iloc[: len(measured) - left_out].assign(citizen_id=measured[left_out:])
+    panel = replace(panel, frame=frame)
+    counts = _manifest(study, panel, [], [], [], lang="en", policy=CAUTIOUS)["counts"]
+    assert ("N_panel_citizens" in counts) is shown
+    assert ("N_panel_rows" in counts) is shown
+    assert counts["N_citizen"] == len(study.tables["citizen"])
 
 
 # --- waves ---------------------------------------------------------------------------------------------

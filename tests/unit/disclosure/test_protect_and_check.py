@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jobchance.disclosure.check import Breach, check, export_frame, protect, require
 from jobchance.disclosure.policy import DisclosurePolicy
+from jobchance.disclosure.rules import contrasts_with_hidden
 from jobchance.errors import DisclosureError, SpecError
 
 CAUTIOUS = DisclosurePolicy.preset("cautious_dk")
@@ -375,3 +376,16 @@ def test_index_and_order_of_rows_survive():
     protected = protect(frame, CAUTIOUS, output="F0", totals=("level",))
     assert protected.index.tolist() == [9, 4, 7, 1]
     assert protected["suppressed"].tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), pd.NA])
+def test_a_comparison_with_a_hidden_row_is_found_where_texts_are_missing(nothing):
+    frame = pd.DataFrame(
+        {
+            "respondent": [nothing, nothing, "citizen", "citizen"],
+            "level": ["a", "b", "a", "b"],
+            "compared_with": [nothing, "a", nothing, "a"],
+        }
+    )
+    hidden = pd.Series([True, False, False, False])
+    assert contrasts_with_hidden(frame, hidden).tolist() == [False, True, False, False]
