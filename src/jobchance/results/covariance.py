@@ -197,7 +197,10 @@ def _advice(rows: Rows, vcov: Cluster) -> str:
     adjusted = vcov.kind != "CR1"
     if rows.regressors.kind == "likelihood":
         own = "" if adjusted else "use kind='CR2' and "
-        return f"Before publishing, {own}compare with wild_bootstrap of the linear probability model, {randomise}"
+        return (
+            f"Before publishing, {own}compare with wild_bootstrap of the linear probability model, "
+            f"{randomise}"
+        )
     if adjusted:
         return f"Before publishing, run wild_bootstrap, {randomise}"
     second = "kind='CR2'" if rows.regressors.kind != "least squares" else "kind='CR2' or 'jackknife'"

@@ -183,8 +183,8 @@ def _check_known(numbers: pd.DataFrame, incomplete: list[str]) -> None:
     few = [f"{name} is known in {n} rows" for name in incomplete if (n := int(numbers[name].count())) <= k]
     if few:
         raise DesignError(
-            f"multiple_imputation: {'; '.join(few)}, and a regression on {counted(k, 'predictor')} needs more. "
-            "Leave the column out, or use fewer predictors."
+            f"multiple_imputation: {'; '.join(few)}, and a regression on {counted(k, 'predictor')} needs "
+            "more. Leave the column out, or use fewer predictors."
         )
 
 
