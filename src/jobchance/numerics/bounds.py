@@ -139,7 +139,7 @@ def manski_bounds(
         groups = []
         for rows in (here & d, here & ~d):
             seen = rows & s
-            at_mean = float(y[seen].mean())
+            at_mean = float(y[seen].mean()) if seen.any() else np.nan
             means, psis = [], []
             for fill in (low if side != "above" else None, high if side != "below" else None):
                 psi = np.zeros(n)

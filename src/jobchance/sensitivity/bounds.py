@@ -155,8 +155,9 @@ def manski_bounds(
 
     Notes
     -----
-    Needs no monotonicity and no model. The width is the sum of the shares missing times the range of the
-    outcome. Not done: monotone instruments (Manski & Pepper 2000), whose sup and inf are biased in samples.
+    Needs no monotonicity and no model; with `assume="nothing"` a group may have no seen outcome. The width is
+    the sum of the shares missing times the range of the outcome. Not done: monotone instruments (Manski &
+    Pepper 2000), whose sup and inf are biased in samples.
 
     References
     ----------
@@ -171,7 +172,14 @@ def manski_bounds(
     side = SIDES[check_option("assume", assume, SIDES)]
     low, high = _limits(limits)
     data = read_input(
-        outcome, treatment, observed, cells=cells, cluster=cluster, what="manski_bounds", limits=(low, high)
+        outcome,
+        treatment,
+        observed,
+        cells=cells,
+        cluster=cluster,
+        what="manski_bounds",
+        limits=(low, high),
+        all_missing=assume == "nothing",
     )
 
     def bounds(y: kernel.Floats, d: kernel.Mask, s: kernel.Mask, x: kernel.Codes) -> kernel.Bounds:

@@ -18,7 +18,10 @@ _TRIES = 100
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BoundsInput:
-    """Arrays of one length: outcome `y`, treated `d`, seen `s`, cell codes `x` and maybe clusters."""
+    """Arrays of one length: outcome `y`, treated `d`, seen `s`, cell codes `x` and maybe clusters.
+
+    `counted` marks the rows of which every group of every cell must have some.
+    """
 
     y: Floats
     d: Mask
@@ -27,6 +30,7 @@ class BoundsInput:
     cluster: pd.Series | None
     index: pd.Index
     name: str
+    counted: Mask
 
 
 def read_input(
@@ -38,8 +42,12 @@ def read_input(
     cluster: object | None,
     what: str,
     limits: tuple[float, float] | None = None,
+    all_missing: bool = False,
 ) -> BoundsInput:
-    """Read and check the columns; see `jobchance.sensitivity.bounds.lee_bounds` for the errors."""
+    """Read and check the columns; see `jobchance.sensitivity.bounds.lee_bounds` for the errors.
+
+    `all_missing` allows groups of which no outcome is seen.
+    """
     y = pd.Series(outcome) if not isinstance(outcome, pd.Series) else outcome
     name = str(y.name) if y.name is not None else "outcome"
     try:
@@ -47,6 +55,8 @@ def read_input(
     except (TypeError, ValueError):
         raise SpecError(f"{what}: the outcome must be numbers, 0/1 or true/false.") from None
     n = len(values)
+    if not n:
+        raise DesignError(f"{what}: there are no rows.")
     d, lost_d = _flags(treatment, "treatment", n, what)
     s, lost_s = _flags(observed, "observed", n, what) if observed is not None else (~np.isnan(values), 0)
     x, lost_x = _codes(cells, n, what)
@@ -69,11 +79,12 @@ def read_input(
         outside = int((s & ((values < limits[0]) | (values > limits[1]))).sum())
         if outside:
             problems.append(f"{counted(outside, 'seen outcome')} outside limits={limits}")
+    counted_rows = np.ones(n, dtype=bool) if all_missing else s
     if not lost_x:
-        problems += _empty_cells(d, s, x)
+        problems += _empty_cells(d, counted_rows, x, what="row" if all_missing else "seen outcome")
     if problems:
         raise DesignError(f"{what}: {'; '.join(problems)}.")
-    return BoundsInput(values, d, s, x, group, y.index, name)
+    return BoundsInput(values, d, s, x, group, y.index, name, counted_rows)
 
 
 def resample(data: BoundsInput, *, draws: int, seed: int) -> Iterator[tuple[Floats, Mask, Mask, Codes]]:
@@ -87,7 +98,7 @@ def resample(data: BoundsInput, *, draws: int, seed: int) -> Iterator[tuple[Floa
         for _ in range(_TRIES):
             take = np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
             d, s, x = data.d[take], data.s[take], data.x[take]
-            if not _empty_cells(d, s, x, n_cells=int(data.x.max()) + 1):
+            if not _empty_cells(d, data.counted[take], x, n_cells=int(data.x.max()) + 1):
                 yield data.y[take], d, s, x
                 break
         else:
@@ -129,13 +140,15 @@ def _codes(cells: object | None, n: int, what: str) -> tuple[Codes, int]:
     return np.asarray(codes, dtype=np.int64), lost
 
 
-def _empty_cells(d: Mask, s: Mask, x: Codes, *, n_cells: int | None = None) -> list[str]:
-    """A problem for cells in which a group has no seen outcome."""
+def _empty_cells(
+    d: Mask, s: Mask, x: Codes, *, n_cells: int | None = None, what: str = "seen outcome"
+) -> list[str]:
+    """A problem for cells in which a group has none of the rows `s`."""
     size = int(x.max()) + 1 if n_cells is None else n_cells
     seen = [np.bincount(x[group & s], minlength=size) for group in (d, ~d)]
     empty = int(((seen[0] == 0) | (seen[1] == 0)).sum())
     if not empty:
         return []
     if size == 1:
-        return ["a group has no seen outcome"]
-    return [f"{empty} of {size} cells have no seen outcome in one of the groups; use fewer cells"]
+        return [f"a group has no {what}"]
+    return [f"{empty} of {size} cells have no {what} in one of the groups; use fewer cells"]

@@ -165,3 +165,16 @@ def test_beliefs_of_a_panel(bip_panel):
         belief_bounds(bip_panel, at="next", outcome="belief", method="manski")
     with pytest.raises(DesignError, match="both groups"):
         belief_bounds(bip_panel, high_at_least=9)
+
+
+def test_a_group_of_which_nothing_is_seen_may_have_any_mean():
+    """Worst case alone: treated mean 0.5, control anywhere in 0..1."""
+    fit = manski_bounds([1.0, 0.0, None, None], [1, 1, 0, 0])
+    assert fit.estimates.tolist() == [-0.5, 0.5]
+    with pytest.raises(DesignError, match="a group has no seen outcome"):
+        manski_bounds([1.0, 0.0, None, None], [1, 1, 0, 0], assume="missing_no_worse")
+
+
+def test_no_rows_at_all_are_said():
+    with pytest.raises(DesignError, match="there are no rows"):
+        lee_bounds([], [])
