@@ -71,9 +71,17 @@ def done(given, tmp_path_factory):
 def test_a_run_says_what_came_out_and_keeps_work_and_outputs_apart(done):
     result, out = done
     lines = result.stdout.splitlines()
-    assert lines[0] == "24 specifications (24 run now, 0 from before), 4 failed"
-    assert lines[1].startswith(f"Frame (internal work, not for export): {out}/work/frame.csv, hash ")
-    assert lines[2] == f"Outputs after disclosure control (cautious_dk): {out}/outputs"
+    assert lines[:2] == ["Belief and jobs", "24 specifications (24 run now, 0 from before), 4 failed"]
+    reasons = [line for line in lines if line.startswith("  ")]
+    assert sum(int(line.split()[0]) for line in reasons) == 4
+    assert all(" failed: " in line for line in reasons)
+    frame, headline, outputs = lines[2 + len(reasons) :]
+    assert frame.startswith(f"Frame (internal work, not for export): {out}/work/frame.csv, hash ")
+    assert (
+        (out / "outputs/F83_specification_curve.md").read_text(encoding="utf-8").startswith(f"# {headline}")
+    )
+    assert outputs == f"Outputs after disclosure control (cautious_dk): {out}/outputs"
+    assert (out / "work").stat().st_mode & 0o007 == 0
     assert "24 of 24" not in result.stdout
     assert result.stderr.splitlines()[0] == "0 of 24 · 0 failed"
     assert {path.name for path in out.iterdir()} == {"work", "outputs"}
@@ -105,7 +113,7 @@ def test_a_killed_command_goes_on_to_the_same_frame(given, done, tmp_path):
     assert 0 < n < 24
     result = jobchance(*command[1:])
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"24 specifications ({24 - n} run now, {n} from before), 4 failed\n")
+    assert f"\n24 specifications ({24 - n} run now, {n} from before), 4 failed\n" in result.stdout
     assert hash_of(result.stdout) == hash_of(done[0].stdout)
     first, second = contents(done[1]), contents(out)
     assert set(first) == set(second)

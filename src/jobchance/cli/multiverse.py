@@ -28,6 +28,7 @@ from jobchance.sensitivity.multiverse.joint_result import JointTest
 from jobchance.sensitivity.multiverse.progress import MultiverseProgress
 from jobchance.sensitivity.multiverse.read import MultiverseSpec
 from jobchance.sensitivity.multiverse.result import Multiverse
+from jobchance.sensitivity.multiverse.rows import FAILED
 from jobchance.sensitivity.multiverse.run import run_multiverse
 from jobchance.sensitivity.multiverse.store import FRAME, WORK, check_folder
 from jobchance.sensitivity.multiverse.workbench_panels import panel_key
@@ -35,6 +36,8 @@ from jobchance.study.model import Study
 
 OUTPUTS = "outputs"
 STEM = "F83_specification_curve"
+_REASONS = 3  # of failures that are listed; the frame holds them all
+_LONGEST = 160
 _Checked = TypeVar("_Checked")
 
 
@@ -88,8 +91,10 @@ def run_command(request: Request, load_study: Callable[[], Study]) -> None:
             raise
         typer.echo(_closing(seen[-1], found, where, request.lang))
         joint = _joint_test(found, request)
-        _write_outputs(found, study, request.out / OUTPUTS, joint=joint, lang=request.lang, policy=policy)
-    words = {"path": str(request.out / OUTPUTS), "policy": policy.name}
+        outputs = request.out / OUTPUTS
+        headline = _write_outputs(found, study, outputs, joint=joint, lang=request.lang, policy=policy)
+    typer.echo(headline)
+    words = {"path": str(outputs), "policy": policy.name}
     typer.echo(label("multiverse_run.outputs", request.lang, **words))
 
 
@@ -156,7 +161,7 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _closing(last: MultiverseProgress, found: Multiverse, where: Path, lang: str) -> str:
-    """How many ran and failed, the hash of the frame, where it is."""
+    """How many ran and failed and why, the hash of the frame, where it is."""
     text = Formatter(lang)
     counts = {
         "total": text.count(last.total),
@@ -165,9 +170,32 @@ def _closing(last: MultiverseProgress, found: Multiverse, where: Path, lang: str
         "failed": text.count(last.failed),
     }
     frame = {"path": str(where / f"{FRAME}.csv"), "hash": found.hash}
+    title = found.spec.title_da if lang == "da" else found.spec.title_en
     return "\n".join(
-        [label("multiverse_run.done", lang, **counts), label("multiverse_run.frame", lang, **frame)]
+        [
+            *([title] if title else []),
+            label("multiverse_run.done", lang, **counts),
+            *_reasons(found, lang),
+            label("multiverse_run.frame", lang, **frame),
+        ]
     )
+
+
+def _reasons(found: Multiverse, lang: str) -> list[str]:
+    """The most frequent reasons of failure, in the words of the frame, and how many had others."""
+    reasons = found.frame.loc[found.frame["status"] == FAILED, "reason"].value_counts()
+    text = Formatter(lang)
+    lines = [
+        label("multiverse_run.reason", lang, n=text.count(n), reason=_short(str(reason)))
+        for reason, n in sorted(reasons.items(), key=lambda one: (-one[1], str(one[0])))[:_REASONS]
+    ]
+    others = int(reasons.sum()) - sum(sorted(reasons, reverse=True)[:_REASONS])
+    return [*lines, label("multiverse_run.others", lang, n=text.count(others))] if others else lines
+
+
+def _short(reason: str) -> str:
+    """A reason on one line of a terminal or two."""
+    return reason if len(reason) <= _LONGEST else f"{reason[: _LONGEST - 3].rstrip()}..."
 
 
 def _joint_test(found: Multiverse, request: Request) -> JointTest | None:
@@ -190,8 +218,8 @@ def _write_outputs(
     joint: JointTest | None,
     lang: str,
     policy: DisclosurePolicy,
-) -> None:
-    """The specification curve and its words, after disclosure control."""
+) -> str:
+    """The specification curve and its words, after disclosure control; returns the headline."""
     specs = found.expansion.specifications
     panels = found.need_workbench("the specification curve").panels
     panel = panels[panel_key(specs[found.expansion.main or 0])]
@@ -203,3 +231,4 @@ def _write_outputs(
         part for part in (f"# {words.headline}", words.subtitle, words.note, words.source) if part
     )
     (folder / f"{STEM}.md").write_text(f"{text}\n", encoding="utf-8")
+    return words.headline

@@ -95,9 +95,9 @@ def _estimator(option: str, lang: str) -> str:
 def _vcov(option: str, lang: str) -> str:
     if not option.startswith("cluster:"):
         return known_name("vcov", option, lang)
-    columns = option.removeprefix("cluster:").split("+")
-    names = Formatter(lang).listing([known_name("column", column, lang) for column in columns])
-    return label("multiverse.vcov.cluster", lang, names=names)
+    columns, _, kind = option.removeprefix("cluster:").partition(":")
+    names = Formatter(lang).listing([known_name("column", column, lang) for column in columns.split("+")])
+    return label("multiverse.vcov.cluster", lang, names=names) + (f" ({kind})" if kind else "")
 
 
 def _exposure(option: str, lang: str) -> str:

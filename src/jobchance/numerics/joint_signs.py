@@ -1,18 +1,22 @@
 """Random signs of clusters, the same for every specification of a curve, and what they make of the curve.
 
 S specifications, G clusters, B draws. s (S, G): restricted scores of the clusters, sum_g s_sg = estimate; w
-(B, G): signs. Kline & Santos (2012); Canay, Romano & Shaikh (2017); Simonsohn, Simmons & Nelson (2020).
+(B, G): signs. Cameron, Gelbach & Miller (2008); Kline & Santos (2012); Simonsohn, Simmons & Nelson (2020).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from jobchance.numerics.joint_restricted import Anew, draw_scores
+
 Floats = NDArray[np.float64]
+Line = tuple[Floats, float, Anew | None]
 
 STATISTICS = ("median_estimate", "share_significant", "average_z")
 _CELLS = 4_000_000  # numbers held at once per array
@@ -42,18 +46,16 @@ def draw_signs(n_clusters: int, draws: int, rng: np.random.Generator) -> Signs:
     return Signs(values, False)
 
 
-def flipped_curves(scores: Floats, n_clusters: Floats, signs: NDArray[np.int8], *, alpha: float) -> Floats:
+def flipped_curves(lines: Iterable[Line], signs: NDArray[np.int8], *, alpha: float) -> tuple[Floats, Floats]:
     """The statistics of the curve under each vector of signs.
 
-    beta*_s = sum_g w_g s_sg and t_s = beta*_s / sqrt(sum_g s_sg^2), which is turned into Student's form with
-    G_s - 1 degrees of freedom, t sqrt((G_s - 1) / (G_s - t^2)): the one-sample t of the s_sg.
+    beta*_s = sum_g w_g s_sg; t*_s as in `joint_restricted.draw_scores`.
 
     Parameters
     ----------
-    scores : array, shape (S, G)
-        Zero where a cluster has no row in a specification.
-    n_clusters : array, shape (S,)
-        G_s, clusters with rows.
+    lines : iterable of (scores (G,), clusters with rows, Anew or None)
+        One for each specification; scores are zero where a cluster has no row. They are taken one by one, so
+        that not all of what they hold is in memory at once.
     signs : array of int8, shape (B, G)
         +1 and -1.
     alpha : float
@@ -61,25 +63,61 @@ def flipped_curves(scores: Floats, n_clusters: Floats, signs: NDArray[np.int8], 
 
     Returns
     -------
-    array, shape (B, 3)
+    curves : array, shape (B, 3)
         In the order of `STATISTICS`.
+    errors : array, shape (B,)
+        Root of the mean variance of the estimates: what a median is large or small against.
     """
-    sizes = np.sqrt((scores**2).sum(axis=1))
-    step = max(1, _CELLS // len(scores))
-    found = np.empty((len(signs), len(STATISTICS)))
-    for start in range(0, len(signs), step):
-        part = slice(start, start + step)
-        estimates = scores @ signs[part].T.astype(float)
-        t = student_form(estimates / sizes[:, None], n_clusters[:, None])
-        found[part] = curve_statistics(estimates, t, n_clusters - 1.0, alpha=alpha)
+    parts = [slice(i, i + _step(signs.shape[1])) for i in range(0, len(signs), _step(signs.shape[1]))]
+    kept = signs.T.astype(float) if len(parts) == 1 else None
+    sums = _Sums(len(signs))
+    scores: list[Floats] = []
+    for own, n_clusters, anew in lines:
+        scores.append(own)
+        critical = float(_critical(np.array([n_clusters - 1.0]), alpha)[0])
+        for part in parts:
+            W = signs[part].T.astype(float) if kept is None else kept
+            estimates, t = draw_scores(own, W, anew, n_clusters)
+            sums.add(part, estimates, t, _normal_score(t, n_clusters - 1.0), critical)
+    medians = _medians(np.array(scores), signs)
+    return np.column_stack([medians, *sums.shares(len(scores))]), sums.errors(len(scores))
+
+
+class _Sums:
+    """Running counts over specifications, for every draw."""
+
+    def __init__(self, draws: int) -> None:
+        self.above, self.below, self.lead, self.z, self.variance = (np.zeros(draws) for _ in range(5))
+
+    def add(self, part: slice, estimates: Floats, t: Floats, z: Floats, critical: float) -> None:
+        """One more specification."""
+        self.above[part] += t > critical
+        self.below[part] += t < -critical
+        self.lead[part] += np.sign(estimates)
+        self.z[part] += z
+        known = np.isfinite(t) & (t != 0)
+        self.variance[part] += np.where(known, estimates / np.where(known, t, 1.0), 0.0) ** 2
+
+    def shares(self, n: int) -> tuple[Floats, Floats]:
+        """Share significant with the dominant sign, average z."""
+        return _dominant(self.above, self.below, np.sign(self.lead)) / n, self.z / n
+
+    def errors(self, n: int) -> Floats:
+        """Root of the mean variance."""
+        return np.asarray(np.sqrt(self.variance / n), dtype=float)
+
+
+def _step(wide: int) -> int:
+    return max(1, _CELLS // wide)
+
+
+def _medians(scores: Floats, signs: NDArray[np.int8]) -> Floats:
+    """Median estimate of every draw."""
+    found = np.empty(len(signs))
+    for start in range(0, len(signs), _step(len(scores))):
+        part = slice(start, start + _step(len(scores)))
+        found[part] = np.median(scores @ signs[part].T.astype(float), axis=0)
     return found
-
-
-def student_form(t: Floats, n_clusters: Floats) -> Floats:
-    """One-sample t from the sum over the root of the raw sum of squares; monotone, infinite at its bound."""
-    with np.errstate(divide="ignore"):
-        ratio = (n_clusters - 1.0) / np.maximum(n_clusters - t**2, 0.0)
-    return np.asarray(t * np.sqrt(ratio), dtype=float)
 
 
 def curve_statistics(estimates: Floats, t: Floats, df: Floats, *, alpha: float) -> Floats:
@@ -91,10 +129,27 @@ def curve_statistics(estimates: Floats, t: Floats, df: Floats, *, alpha: float) 
     critical = _critical(df, alpha)[:, None]
     above, below = (t > critical).mean(axis=0), (t < -critical).mean(axis=0)
     lead = np.sign((estimates > 0).sum(axis=0) - (estimates < 0).sum(axis=0))
-    dominant = np.where(lead > 0, above, np.where(lead < 0, below, np.maximum(above, below)))
-    tail = np.maximum(special.stdtr(np.where(np.isfinite(df), df, 1e12)[:, None], -np.abs(t)), _LEAST)
-    z = -special.ndtri(tail) * np.sign(t)
-    return np.column_stack([np.median(estimates, axis=0), dominant, z.mean(axis=0)])
+    z = _normal_score(t, df[:, None])
+    return np.column_stack([np.median(estimates, axis=0), _dominant(above, below, lead), z.mean(axis=0)])
+
+
+def _dominant(above: Floats, below: Floats, lead: Floats) -> Floats:
+    """The count on the leading side; the larger one where none leads."""
+    return np.where(lead > 0, above, np.where(lead < 0, below, np.maximum(above, below)))
+
+
+def _normal_score(t: Floats, df: Floats | float) -> Floats:
+    """Normal score of a t."""
+    tail = np.maximum(special.stdtr(np.where(np.isfinite(df), df, 1e12), -np.abs(t)), _LEAST)
+    return np.asarray(-special.ndtri(tail) * np.sign(t), dtype=float)
+
+
+def against_error(curves: Floats, errors: Floats) -> Floats:
+    """The curves (B, 3) with each median over the standard error that goes with it."""
+    out = curves.copy()
+    bound = np.nan_to_num(np.sign(out[:, 0]) * np.inf, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    out[:, 0] = np.where(errors > 0, out[:, 0] / np.where(errors > 0, errors, 1.0), bound)
+    return out
 
 
 def extreme_share(observed: Floats, null: Floats, *, is_complete: bool) -> Floats:

@@ -6,15 +6,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from jobchance.numerics.joint_restricted import draw_scores
 from jobchance.numerics.joint_signs import (
     curve_statistics,
     draw_signs,
     extreme_share,
     flipped_curves,
-    student_form,
 )
 
 RNG = np.random.default_rng(0)
+
+
+def lines(scores, sizes):
+    """Specifications with scores alone."""
+    return [(own, float(n), None) for own, n in zip(scores, sizes, strict=True)]
 
 
 def by_hand(values, *, alpha):
@@ -50,7 +55,7 @@ def test_every_curve_is_that_of_scipys_one_sample_t_test():
     scores[2, :3] = 0.0
     n = (scores != 0).sum(axis=1).astype(float)
     signs = draw_signs(7, 999, RNG).values
-    made = flipped_curves(scores, n, signs, alpha=0.05)
+    made, _ = flipped_curves(lines(scores, n), signs, alpha=0.05)
     for place in (0, 5, 63):
         np.testing.assert_allclose(made[place], by_hand(scores * signs[place], alpha=0.05), rtol=1e-9)
 
@@ -58,9 +63,9 @@ def test_every_curve_is_that_of_scipys_one_sample_t_test():
 def test_half_of_the_sign_vectors_stands_for_all():
     scores = RNG.normal(0.3, 1.0, size=(4, 6))
     n = np.full(4, 6.0)
-    half = flipped_curves(scores, n, draw_signs(6, 31, RNG).values, alpha=0.05)
+    half, _ = flipped_curves(lines(scores, n), draw_signs(6, 31, RNG).values, alpha=0.05)
     every = np.array(list(product((1, -1), repeat=6)), dtype=np.int8)
-    whole = flipped_curves(scores, n, every, alpha=0.05)
+    whole, _ = flipped_curves(lines(scores, n), every, alpha=0.05)
     observed = half[0]
     p = (np.abs(whole) >= np.abs(observed) * (1 - 1e-9)).mean(axis=0)
     np.testing.assert_allclose(extreme_share(observed, half, is_complete=True), p, rtol=1e-12)
@@ -70,15 +75,18 @@ def test_half_of_the_sign_vectors_stands_for_all():
 def test_block_by_block_is_all_at_once(monkeypatch):
     scores = RNG.normal(size=(5, 20))
     signs = draw_signs(20, 40, RNG).values
-    whole = flipped_curves(scores, np.full(5, 20.0), signs, alpha=0.05)
+    whole, _ = flipped_curves(lines(scores, np.full(5, 20.0)), signs, alpha=0.05)
     monkeypatch.setattr("jobchance.numerics.joint_signs._CELLS", 15)
-    np.testing.assert_allclose(flipped_curves(scores, np.full(5, 20.0), signs, alpha=0.05), whole, rtol=1e-12)
+    blocks, _ = flipped_curves(lines(scores, np.full(5, 20.0)), signs, alpha=0.05)
+    np.testing.assert_allclose(blocks, whole, rtol=1e-12)
 
 
-def test_students_form_has_its_bounds():
-    assert student_form(np.array(3.0), np.array(9.0)) == np.inf
-    assert student_form(np.array(0.0), np.array(9.0)) == 0
-    assert student_form(np.array(-1.0), np.array(10.0)) == pytest.approx(-1.0)
+def test_scores_alone_have_bounds():
+    """Equal scores have no spread: t is infinite with the sign of the estimate, 0 where that is 0."""
+    W = np.array([[1.0, 1, 1, 1], [-1, -1, -1, -1], [1, 1, -1, -1]]).T
+    estimates, t = draw_scores(np.full(4, 0.3), W, None, 4.0)
+    np.testing.assert_allclose(estimates, [1.2, -1.2, 0.0], atol=1e-15)
+    assert t.tolist() == [np.inf, -np.inf, 0.0]
 
 
 def test_dominant_sign_and_ties():
@@ -108,7 +116,7 @@ def test_size_is_five_per_cent_with_unequal_clusters():
     for _ in range(400):
         shared = rng.normal(size=9) * weights
         scores = 0.8 * shared + 0.4 * rng.normal(size=(6, 9)) * weights
-        null = flipped_curves(scores, np.full(6, 9.0), draw_signs(9, 255, rng).values, alpha=0.05)
+        null, _ = flipped_curves(lines(scores, np.full(6, 9.0)), draw_signs(9, 255, rng).values, alpha=0.05)
         rejected += extreme_share(null[0], null, is_complete=True) <= 0.05
     error = np.sqrt(0.05 * 0.95 / 400)
     rates = rejected / 400

@@ -88,4 +88,6 @@ def workbench(source, specifications, *, scale="unit", level=0.95):
 
 def vcov_of(spec):
     """The kind of standard error as a user would write it."""
-    return {"model": "model", "robust": Robust()}.get(spec.vcov) or Cluster(*spec.clusters)
+    return {"model": "model", "robust": Robust()}.get(spec.vcov) or Cluster(
+        *spec.clusters, kind=spec.cluster_kind
+    )

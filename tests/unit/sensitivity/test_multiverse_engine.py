@@ -10,6 +10,7 @@ from multiverse_engine_cases import TERMS, WHOLE, gappy_panel, random_specificat
 from jobchance import comparisons, evidence_ladder, fit_glm, fit_mixed, fit_panel, simulate_study
 from jobchance.errors import JobchanceError
 from jobchance.panel.model import AnalysisPanel
+from jobchance.results.vcov import Cluster
 from jobchance.sensitivity.multiverse import linear, linear_ground
 from jobchance.sensitivity.multiverse.rows import ROW_COLUMNS
 from jobchance.sensitivity.multiverse.specification import Specification
@@ -79,8 +80,10 @@ def agrees(row, spec, panel):
         for term in fit.sample.dropped_terms:
             assert term in row["note"]
         assert ("Left out" in row["note"]) == bool(fit.sample.dropped_terms)
+    few = min(fit.inference.clusters.values(), default=99) < 30
     for note in fit.inference.notes:
-        assert note in row["note"]
+        assert note in row["note"] or (few and note.startswith("Only "))
+    assert ("Only " in row["note"]) == few
 
 
 def test_hundreds_of_random_specifications_agree_with_their_own_fit(panel, monkeypatch):
@@ -242,6 +245,48 @@ def test_logit_and_mixed_estimators(panel):
     assert mixed_logit["estimate"] == pytest.approx(found["estimate_pp"], rel=1e-9)
     assert mixed_logit["std_error"] == pytest.approx(100 * found["std_error"], rel=1e-9)
     assert {row["unit"] for row in (logit, mixed, mixed_logit)} == {"pp per sd of belief"}
+
+
+@pytest.mark.parametrize("estimator", ["pooled", "within", "logit"])
+@pytest.mark.parametrize("kind", ["CR2", "CR3", "jackknife"])
+def test_kinds_of_clustered_standard_errors_are_those_of_the_fit(panel, estimator, kind):
+    absorb = () if estimator == "logit" else ("wave",)
+    base = WHOLE | {"estimator": estimator, "absorb": absorb, "covariates": ("relation_weeks",)}
+    plain = [Specification(**base, vcov=v) for v in ("model", "robust", "cluster:jobcentre_id")]
+    spec = Specification(**base, vcov=f"cluster:jobcentre_id:{kind}")
+    assert (spec.clusters, spec.cluster_kind) == (("jobcentre_id",), kind)
+    row = workbench(panel, [*plain, spec, spec]).evaluate([spec])[0]
+    if (estimator, kind) == ("logit", "jackknife"):
+        assert row["status"] == "failed"
+        assert "exact for least squares only" in row["reason"]
+        return
+    fit = by_hand(spec, panel) if estimator != "logit" else None
+    if fit is None:
+        fit = fit_glm(
+            "outcome ~ belief + relation_weeks",
+            panel.frame,
+            family="binomial",
+            vcov=Cluster("jobcentre_id", kind=kind),
+        )
+        known = comparisons(fit, "belief", contrast=1.0).iloc[0]
+        assert row["std_error"] == pytest.approx(100 * known["std_error"], rel=1e-9)
+        assert row["df"] == pytest.approx(known["df"], rel=1e-9)
+    else:
+        assert row["std_error"] == pytest.approx(100 * fit.std_errors["belief"], rel=1e-9)
+        assert row["df"] == pytest.approx(fit.df["belief"], rel=1e-9)
+    assert row["status"] == "warned"
+    assert "Only 10 clusters of jobcentre_id: run wild_bootstrap" in row["note"]
+
+
+def test_few_clusters_are_told_alike_whether_work_is_shared_or_not(panel):
+    specs = [
+        Specification(**WHOLE, covariates=terms, vcov="cluster:jobcentre_id")
+        for terms in ((), ("birth_year",), ("sex",), ("relation_weeks",))
+    ]
+    notes = {row["note"] for row in workbench(panel, specs).evaluate(specs)}
+    notes |= {row["note"] for row in workbench(panel, specs[:1]).evaluate(specs[:1])}
+    assert len(notes) == 1
+    assert "Add 'cluster:jobcentre_id:CR2' to vcov" in notes.pop()
 
 
 def test_integrated_differences_have_no_clustered_standard_errors(panel):

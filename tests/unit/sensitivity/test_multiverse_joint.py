@@ -9,9 +9,10 @@ from multiverse_panels import META, make_panel, run, spec
 
 import jobchance as jc
 from jobchance.errors import IdentificationError, SpecError
+from jobchance.numerics.joint_restricted import draw_scores
 from jobchance.panel.model import AnalysisPanel
 from jobchance.sensitivity.multiverse.joint_permute import draw_donors, moved, plan_moves
-from jobchance.sensitivity.multiverse.joint_scores import cluster_scores, coarsest_cluster
+from jobchance.sensitivity.multiverse.joint_scores import ClusterScores, coarsest_cluster
 
 CHOICES = [
     spec(),
@@ -27,22 +28,93 @@ def made():
     return run(make_panel(1, slope=0.2), CHOICES)
 
 
+def replace_all(made, place):
+    """The multiverse of one of its specifications."""
+    return run(make_panel(1, slope=0.2), [CHOICES[place]])
+
+
 def residual(y, X):
     return y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
 
 
 def test_scores_are_those_of_the_model_without_the_exposure(made):
     """By hand: x less what z explains, times the residual of y on z alone, summed by caseworker."""
-    scores = cluster_scores(made.workbench, CHOICES, made.frame["estimate"].to_numpy(), "caseworker_id")
+    scores = ClusterScores(made.workbench, CHOICES, made.frame["estimate"].to_numpy(), "caseworker_id")
+    values, sizes, _ = zip(*scores, strict=True)
     rows = next(iter(made.workbench.panels.values())).frame
     for place, names, kept in ((1, ["z1"], rows), (2, ["z1", "z2"], rows[rows["wave"] == 1])):
         Z = np.column_stack([np.ones(len(kept)), kept[names]])
         x = residual(kept["belief"].to_numpy(), Z)
         own = 100 * x * residual(kept["outcome"].to_numpy(), Z) / (x @ x)
         expected = pd.Series(own).groupby(kept["caseworker_id"].to_numpy(), sort=False).sum()
-        np.testing.assert_allclose(scores.values[place], expected, rtol=1e-8)
-    np.testing.assert_allclose(scores.values.sum(axis=1), made.frame["estimate"], rtol=1e-9)
-    assert scores.n_clusters.tolist() == [12] * 5
+        np.testing.assert_allclose(values[place], expected, rtol=1e-8)
+    np.testing.assert_allclose(np.sum(values, axis=1), made.frame["estimate"], rtol=1e-9)
+    assert list(sizes) == [12] * 5
+
+
+ABSORBING = [
+    spec(covariates=("z1", "z2")),
+    spec(covariates=("C(period)", "z1"), absorb=("jobcentre_id",)),
+    spec(covariates=("z2",), absorb=("jobcentre_id", "period")),
+    spec(covariates=("z1",), estimator="within"),
+    spec(covariates=("z1",), estimator="within", absorb=("period",), waves=(1, 4)),
+    spec(covariates=("z2",), absorb=("caseworker_id",)),
+]
+
+
+def crossing_panel():
+    """Citizens who change caseworker, caseworkers who change jobcentre."""
+    panel = make_panel(3, caseworkers=8, slope=0.1)
+    rng = np.random.default_rng(3)
+    frame = pd.concat([panel.frame, panel.frame.assign(wave=panel.frame["wave"] + 2)], ignore_index=True)
+    n = len(frame)
+    frame["measurement_id"] = [f"m{i}" for i in range(n)]
+    moves = rng.random(n) < 0.2
+    frame["caseworker_id"] = frame["caseworker_id"].mask(moves, rng.choice([f"w{i}" for i in range(8)], n))
+    frame["period"] = [f"h{i}" for i in rng.integers(0, 5, n)]
+    frame["belief"] += rng.normal(size=n)
+    frame["outcome"] += rng.normal(size=n)
+    return AnalysisPanel(frame, pd.DataFrame(), META)
+
+
+@pytest.mark.parametrize("cluster", ["caseworker_id", "jobcentre_id"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_draws_are_those_of_regressions_on_flipped_residuals(cluster, shared):
+    """By dummy variables: the model without the exposure, its residuals flipped, everything fitted again."""
+    panel = crossing_panel()
+    specs = ABSORBING
+    every = [
+        replace(one, vcov=v) for one in specs for v in ("model", "robust", "cluster:citizen_id", one.vcov)
+    ]
+    bench = run(panel, every if shared else specs).workbench
+    assert (bench.ground(specs[3]) is not None) == shared
+    estimates = np.array([row["estimate"] for row in bench.evaluate(specs)])
+    lines = list(ClusterScores(bench, specs, estimates, cluster))
+    W = np.random.default_rng(0).choice([-1.0, 1.0], size=(len(lines[0][0]), 7))
+    W[:, 0] = 1.0
+    for one, (own, size, anew) in zip(specs, lines, strict=True):
+        assert anew is not None, one
+        b, t = draw_scores(own, W, anew, size)
+        frame = panel.frame.iloc[bench.sample(one).positions]
+        parts = [np.ones(len(frame))]
+        for term in (*one.covariates, *one.absorb, *(["citizen_id"] if one.estimator == "within" else [])):
+            column = frame[term.removeprefix("C(").removesuffix(")")]
+            dummies = term.startswith("C(") or column.dtype.kind not in "fi"
+            parts.append(pd.get_dummies(column).to_numpy(float) if dummies else column.to_numpy(float))
+        Z = np.column_stack(parts)
+        y, x = frame["outcome"].to_numpy(), frame["belief"].to_numpy()
+        u, left = residual(y, Z), residual(x, Z)
+        order = {level: place for place, level in enumerate(pd.unique(panel.frame[cluster]))}
+        codes = frame[cluster].map(order).to_numpy()
+        for draw in range(W.shape[1]):
+            star = y - u + W[codes, draw] * u
+            e = residual(star, np.column_stack([x, Z]))
+            beta = 100 * left @ star / (left @ left)
+            sums = 100 * np.bincount(codes, weights=left * e) / (left @ left)
+            G = len(np.unique(codes))
+            np.testing.assert_allclose(b[draw], beta, rtol=1e-7, atol=1e-9)
+            expected = beta / np.sqrt(G / (G - 1) * (sums @ sums))
+            np.testing.assert_allclose(t[draw], expected, rtol=1e-6, err_msg=str(one))
 
 
 def test_the_common_cluster_is_the_coarsest_that_is_named(made):
@@ -68,8 +140,22 @@ def test_random_signs_follow_the_seed_and_p_values_their_rule(made):
     assert not one.null.equals(two.null)
     row = one.frame.set_index("statistic").loc["median_estimate"]
     assert row["observed"] == pytest.approx(made.frame["estimate"].median(), rel=1e-9)
-    extreme = (one.null["median_estimate"].abs() >= abs(row["observed"]) * (1 - 1e-9)).sum()
-    assert row["p_value"] == (1 + extreme) / 201
+    z = one.frame.set_index("statistic").loc["average_z"]
+    extreme = (one.null["average_z"].abs() >= abs(z["observed"]) * (1 - 1e-9)).sum()
+    assert z["p_value"] == (1 + extreme) / 201
+
+
+def test_a_single_specification_is_a_restricted_wild_bootstrap(made):
+    """The median of one is its estimate, and its p that of the estimate's own t."""
+    one = replace_all(made, 1).joint_test(cluster="caseworker_id", draws=4000, seed=3)
+    fit = jc.fit_glm(
+        "outcome ~ belief + z1", made.workbench.panels["job", 52, "not_in_job"].frame,
+        family="gaussian", vcov=jc.Cluster("caseworker_id"),
+    )  # fmt: skip
+    known = jc.wild_bootstrap(fit, "belief", draws=4000, seed=1)
+    p = one.frame["p_value"]
+    assert p[0] == p[2]
+    assert p[0] == pytest.approx(known.p_value, abs=0.03)
 
 
 def test_likelihood_specifications_take_part_and_rungs_and_failures_do_not():
@@ -109,7 +195,11 @@ def test_summary_and_repr(made):
 def test_power_where_there_is_something_and_size_where_there_is_nothing():
     """Exposure and outcome both cluster by caseworker: signs of caseworkers keep 5 per cent."""
     strong = run(make_panel(5, slope=1.0), CHOICES).joint_test(cluster="caseworker_id", seed=1)
-    assert strong.frame["p_value"].max() <= 0.02
+    p = strong.frame.set_index("statistic")["p_value"]
+    assert p[["median_estimate", "average_z"]].max() <= 0.02
+    # all five are significant, and so alike that under the null all five are in nearly one curve of twenty
+    assert strong.frame["observed"][1] == 1.0
+    assert p["share_significant"] <= 0.06
     rejected = np.zeros(3)
     for seed in range(40):
         made = run(make_panel(100 + seed), CHOICES[:3])

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from jobchance.errors import SpecError, UserError
-from jobchance.sensitivity.multiverse.store import LOG, PLAN, WORK, Store, is_machine_failure
+from jobchance.sensitivity.multiverse.store import LOG, PLAN, WORK, Store, check_folder, is_machine_failure
 from jobchance.sensitivity.multiverse.store_data import fingerprint_data
 from jobchance.sensitivity.multiverse.store_lock import FolderLock
 from jobchance.sensitivity.multiverse.store_log import Log, mend_log, plain, read_log
@@ -135,6 +135,12 @@ def test_folders_that_are_not_ours_are_refused_untouched(tmp_path):
     with pytest.raises(SpecError, match="export folder"):
         Store(tmp_path / "Hjemsendelser" / "run", jobs.make_plan(), resume=False)
     assert not (tmp_path / "Hjemsendelser").exists()
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
+def test_names_that_no_folder_can_have_are_refused_in_words(tmp_path, name):
+    with pytest.raises(SpecError, match="out cannot be used as a folder"):
+        check_folder(tmp_path / name, resume=False)
 
 
 def test_an_earlier_run_needs_resume_and_nothing_needs_none(tmp_path):

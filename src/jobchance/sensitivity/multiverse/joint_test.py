@@ -1,6 +1,6 @@
 """Joint test over a specification curve under the null of no association, respecting clusters.
 
-Simonsohn, Simmons & Nelson (2020); Kline & Santos (2012); Canay, Romano & Shaikh (2017).
+Simonsohn, Simmons & Nelson (2020); Cameron, Gelbach & Miller (2008); Kline & Santos (2012).
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ import pandas as pd
 from jobchance.compute.base import Compute
 from jobchance.compute.tasks import check_seed
 from jobchance.errors import SpecError
-from jobchance.numerics.joint_signs import STATISTICS, draw_signs, extreme_share, flipped_curves
+from jobchance.numerics.joint_signs import (
+    STATISTICS,
+    against_error,
+    draw_signs,
+    extreme_share,
+    flipped_curves,
+)
 from jobchance.options import check_option
 from jobchance.sensitivity.multiverse.joint_permute import permuted_curves
 from jobchance.sensitivity.multiverse.joint_result import JointTest, statistics_frame
-from jobchance.sensitivity.multiverse.joint_scores import Scores, cluster_scores, coarsest_cluster
+from jobchance.sensitivity.multiverse.joint_scores import ClusterScores, coarsest_cluster
 from jobchance.sensitivity.multiverse.result_frame import known, same_question, unit_of
 from jobchance.sensitivity.multiverse.specification import Specification
 from jobchance.sensitivity.multiverse.workbench import Workbench
@@ -48,17 +54,21 @@ def joint_test(
     two-sided: curves under the null count as extreme by absolute value.
 
     `"sign_flip"` (default) draws one sign w_g for each cluster g, the same in every specification, and flips
-    the cluster's score with it. With the influence psi_sg of cluster g on the estimate b_s, and h_sg its
-    share of the residual variation of the exposure, the score under the null is s_sg = psi_sg + b_s h_sg, and
+    the cluster's residuals under the null with it. With the influence psi_sg of cluster g on the estimate
+    b_s, and h_sg its share of the residual variation of the exposure, the score under the null is
+    s_sg = psi_sg + b_s h_sg, and
 
-        b*_s = sum_g w_g s_sg,    t*_s = b*_s / sqrt(sum_g s_sg^2),
+        b*_s = sum_g w_g s_sg,    t*_s = b*_s / sqrt(G_s / (G_s - 1) sum_g s*_sg(w)^2),
 
-    which is b_s and its own t for w = 1 (Kline & Santos' score bootstrap; as a test by sign changes, Canay,
-    Romano & Shaikh). t is brought to Student's form with G_s - 1 degrees of freedom, so that the observed
-    share and average z are those of clustered tests on the common clusters, whatever standard errors the
-    specifications have. Likelihood specifications are not fitted again under the null: their score is the
-    influence at their own estimate, centred, with h_sg = 1 / G_s. If 2^(G - 1) <= draws + 1, all sign vectors
-    are used: the statistics do not change when every sign turns, so half of them stand for all.
+    with s*_sg(w) the cluster's score when all coefficients of a linear specification, absorbed effects
+    included, are estimated anew from the flipped residuals: the restricted wild cluster bootstrap (Cameron,
+    Gelbach & Miller). For w = 1 that is b_s and its own clustered t, so that the observed share and average z
+    are those of clustered tests on the common clusters with G_s - 1 degrees of freedom, whatever standard
+    errors the specifications have; the p-value of the median compares it over the root of the mean variance
+    of its curve. Likelihood specifications are not fitted again: their score is the
+    influence at their own estimate, centred, with h_sg = 1 / G_s, and t* is the one-sample t of the flipped
+    scores (Kline & Santos). If 2^(G - 1) <= draws + 1, all sign vectors are used: the statistics do not
+    change when every sign turns, so half of them stand for all.
 
     `"permute"` gives units' exposures to other units in the same cell of `within` and estimates every linear
     specification anew. It needs that exposures are exchangeable within cells, and ignores clusters other than
@@ -109,8 +119,9 @@ def joint_test(
 
     References
     ----------
-    Simonsohn, Simmons & Nelson (2020), Nature Human Behaviour 4, 1208-1214. Kline & Santos (2012), Journal of
-    Econometric Methods 1, 23-41. Canay, Romano & Shaikh (2017), Econometrica 85, 1013-1030.
+    Simonsohn, Simmons & Nelson (2020), Nature Human Behaviour 4, 1208-1214. Cameron, Gelbach & Miller (2008),
+    Review of Economics and Statistics 90, 414-427. Kline & Santos (2012), Journal of Econometric Methods 1,
+    23-41.
     """
     check_option("method", method, METHODS)
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
@@ -127,13 +138,12 @@ def joint_test(
             compute=compute, unit=unit,
         )  # fmt: skip
     column = cluster or coarsest_cluster(asked, workbench)
-    scores = cluster_scores(workbench, asked, rows["estimate"].to_numpy(dtype=float), column)
-    return _sign_flip(scores, column, n_all=len(frame), draws=draws, level=level, seed=seed, unit=unit)
+    scores = ClusterScores(workbench, asked, rows["estimate"].to_numpy(dtype=float), column)
+    return _sign_flip(scores, n_all=len(frame), draws=draws, level=level, seed=seed, unit=unit)
 
 
 def _sign_flip(
-    scores: Scores,
-    cluster: str,
+    scores: ClusterScores,
     *,
     n_all: int,
     draws: int,
@@ -142,15 +152,15 @@ def _sign_flip(
     unit: str,
 ) -> JointTest:
     """The test from the clusters' scores."""
-    n_clusters = scores.values.shape[1]
+    n_clusters = len(scores.places)
     if n_clusters < 2:
-        raise SpecError(f"joint_test: {cluster} has {n_clusters} cluster; signs need at least two.")
+        raise SpecError(f"joint_test: {scores.cluster} has {n_clusters} cluster; signs need at least two.")
     signs = draw_signs(n_clusters, draws, np.random.default_rng(check_seed(seed)))
-    alpha = 1 - level
-    null = flipped_curves(scores.values, scores.n_clusters, signs.values, alpha=alpha)
     ones = np.ones((1, n_clusters), dtype=np.int8)
-    observed = flipped_curves(scores.values, scores.n_clusters, ones, alpha=alpha)[0]
-    p = extreme_share(observed, null, is_complete=signs.is_complete)
+    curves, errors = flipped_curves(scores, np.vstack([ones, signs.values]), alpha=1 - level)
+    observed, null = curves[0], curves[1:]
+    compared = against_error(curves, errors)
+    p = extreme_share(compared[0], compared[1:], is_complete=signs.is_complete)
     notes = list(scores.notes)
     if n_clusters < _FEW:
         notes.append(
@@ -161,10 +171,10 @@ def _sign_flip(
         frame=statistics_frame(observed, null, p),
         null=pd.DataFrame(null, columns=list(STATISTICS)),
         method="sign_flip",
-        cluster=cluster,
+        cluster=scores.cluster,
         n_clusters=n_clusters,
-        n_specifications=len(scores.values),
-        n_left_out=n_all - len(scores.values),
+        n_specifications=scores.count,
+        n_left_out=n_all - scores.count,
         is_complete=signs.is_complete,
         unit=unit,
         notes=tuple(notes),

@@ -29,7 +29,7 @@ from jobchance.sensitivity.multiverse.linear_fit import about_inference, left_ou
 from jobchance.sensitivity.multiverse.linear_ground import Clusters, Ground
 from jobchance.sensitivity.multiverse.rows import Answer
 from jobchance.sensitivity.multiverse.samples import columns_of
-from jobchance.sensitivity.multiverse.specification import Specification
+from jobchance.sensitivity.multiverse.specification import CR1, Specification
 
 CLEAR = 2.0
 """Factor around a limit within which the case is not clear."""
@@ -158,7 +158,7 @@ def _variance(spec: Specification, shared: Shared) -> tuple[float, Inference] | 
     if spec.vcov == "robust":
         own = shared.exposure() * shared.residual()
         return n / df * float(inner(own, own)), Inference("HC1", "", df=float(df))
-    if not spec.clusters:
+    if not spec.clusters or spec.cluster_kind != CR1:  # leverages are not shared
         return None
     try:
         clusters = shared.ground.clusters(spec.clusters)

@@ -41,7 +41,7 @@ def vcov_of(spec: Specification) -> Vcov:
     if spec.vcov == "robust":
         return Robust()
     if spec.clusters:
-        return Cluster(*spec.clusters)
+        return Cluster(*spec.clusters, kind=spec.cluster_kind)
     raise SpecError(f"vcov={spec.vcov!r} is not known. Allowed: model, robust, cluster:<column>.")
 
 
@@ -107,18 +107,37 @@ def about(fit: Fit) -> dict[str, Any]:
     made = about_inference(fit.inference)
     doubts = () if fit.converged and not fit.is_singular else tuple(fit.remarks)
     return made | {
-        "notes": (*left_out(fit.sample.dropped_terms), *doubts, *fit.inference.notes),
+        "notes": (*left_out(fit.sample.dropped_terms), *doubts, *made["notes"]),
         "converged": bool(fit.converged),
         "is_singular": bool(fit.is_singular),
     }
 
 
 def about_inference(inference: Inference) -> dict[str, Any]:
-    """Notes on standard errors, whether they warn, and the number of clusters."""
+    """Notes on standard errors, whether they warn, and the number of clusters.
+
+    On few clusters all specifications say the same: what the shared and the single computation know of the
+    regression differs, and advice on one fit is no help with thousands.
+    """
     clusters = min(inference.clusters.values(), default=None)
     few = clusters is not None and clusters < FEW_CLUSTERS
     mended = any("positive semi-definite" in note for note in inference.notes)
-    return {"notes": inference.notes, "alarming": few or mended, "n_clusters": clusters}
+    notes = tuple(note for note in inference.notes if not (few and note.startswith(f"Only {clusters} ")))
+    if few:
+        notes = (_few_clusters(inference), *notes)
+    return {"notes": notes, "alarming": few or mended, "n_clusters": clusters}
+
+
+def _few_clusters(inference: Inference) -> str:
+    """What to do where clusters are few."""
+    name, count = min(inference.clusters.items(), key=lambda item: item[1])
+    if inference.kind != "cluster":
+        return f"Only {count} clusters of {name}: run wild_bootstrap on the main specification as well."
+    return (
+        f"Only {count} clusters of {name}: with fewer than {FEW_CLUSTERS}, clustered standard errors are "
+        f"usually too small. Add 'cluster:{name}:CR2' to vcov, and run wild_bootstrap on the main "
+        "specification."
+    )
 
 
 def left_out(dropped_terms: Sequence[str]) -> tuple[str, ...]:

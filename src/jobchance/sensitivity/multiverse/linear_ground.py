@@ -18,6 +18,7 @@ from jobchance.design.codings import CategoricalCoding
 from jobchance.design.matrices import all_columns, learn_codings
 from jobchance.errors import JobchanceError
 from jobchance.numerics.demean import demean, redundant_effects
+from jobchance.numerics.joint_restricted import Effects, effects_of
 from jobchance.numerics.multiverse_scores import cluster_products
 from jobchance.numerics.multiverse_solve import triangle
 from jobchance.results.covariance import covariance
@@ -110,6 +111,7 @@ class Ground:
     varies: Floats
     extra_k: int
     _clusters: dict[tuple[str, ...], Clusters] = field(default_factory=dict, init=False)
+    _effects: dict[str, Effects | None] = field(default_factory=dict, init=False)
 
     @property
     def n(self) -> int:
@@ -125,6 +127,7 @@ class Ground:
     def size(self) -> int:
         """Bytes held, without the frame."""
         held = sum(made.size for made in self._clusters.values())
+        held += sum(made.held for made in self._effects.values() if made)
         return held + int(self.Z.nbytes + self.raw.nbytes + self.clean.nbytes)
 
     def clusters(self, columns: tuple[str, ...]) -> Clusters:
@@ -138,6 +141,12 @@ class Ground:
         if columns not in self._clusters:
             self._clusters[columns] = self._learn(columns)
         return self._clusters[columns]
+
+    def effects(self, cluster: str, codes: Codes, n_clusters: int) -> Effects | None:
+        """Absorbed effects as seen from the clusters `codes` (n,) of the joint test; see `effects_of`."""
+        if cluster not in self._effects:
+            self._effects[cluster] = effects_of(list(self.factors.values()), codes, n_clusters)
+        return self._effects[cluster]
 
     def _learn(self, columns: tuple[str, ...]) -> Clusters:
         """Ask `results.covariance` what it makes of these clusters, once for all specifications."""

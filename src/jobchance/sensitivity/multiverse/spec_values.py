@@ -13,16 +13,17 @@ from typing import Any
 
 from jobchance.errors import SpecError
 from jobchance.panel.build import AT_RISK
+from jobchance.results.vcov import CLUSTER_KINDS
 from jobchance.sensitivity.multiverse.choices import ESTIMATORS
 from jobchance.sensitivity.multiverse.spec_terms import AFTER, IDS, read_random
 from jobchance.sensitivity.multiverse.spec_text import column_fault, hidden_fault, kind, not_known, shown
-from jobchance.sensitivity.multiverse.specification import MISSING
+from jobchance.sensitivity.multiverse.specification import CR1, MISSING
 
 LONGEST_WEEKS = 5200
 MAX_WAVE = 1000
 MAX_FACTORS = 6
 _WAVES = re.compile("([0-9]{0,4})(-?)([0-9]{0,4})")
-_VCOV = ("model", "robust", "cluster:<column>")
+_VCOV = ("model", "robust", "cluster:<column>", "cluster:<column>:<kind>")
 
 
 def read_value(dimension: str, value: object) -> Any:
@@ -137,13 +138,18 @@ def _vcov(value: object) -> str:
         return str(value)
     if not isinstance(value, str) or not value.startswith("cluster:"):
         raise SpecError(not_known(value, _VCOV) + " For example 'cluster:caseworker_id'.")
-    names = [part.strip(" ") for part in value.removeprefix("cluster:").split("+")]
+    listed, colon, kind_of = value.removeprefix("cluster:").partition(":")
+    names = [part.strip(" ") for part in listed.split("+")]
+    if colon and kind_of not in CLUSTER_KINDS:
+        raise SpecError(f"kind {not_known(kind_of, CLUSTER_KINDS)} For example 'cluster:jobcentre_id:CR2'.")
     if len(names) > MAX_FACTORS:
         raise SpecError(f"at most {MAX_FACTORS} columns of clusters")
     checked = [column(name, refused=AFTER) for name in names]
     if len(set(checked)) < len(checked):
         raise SpecError("a column of clusters is named twice")
-    return "cluster:" + "+".join(sorted(checked))
+    if len(checked) > 1 and kind_of in ("CR2", "CR3"):
+        raise SpecError(f"{kind_of} is defined for one column of clusters, not {len(checked)}")
+    return "cluster:" + "+".join(sorted(checked)) + (f":{kind_of}" if kind_of not in ("", CR1) else "")
 
 
 def text_value(value: object) -> str:

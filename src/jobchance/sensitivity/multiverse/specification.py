@@ -13,6 +13,7 @@ LINEAR = ("pooled", "within")
 LIKELIHOOD = ("logit", "mixed", "mixed_logit")
 RUNG = "rung:"
 MISSING = ("complete", "common", "indicator")
+CR1 = "CR1"
 
 Condition = tuple[str, str, str | float | bool | tuple[str | float, ...]]
 """Column, comparison (`== != < <= > >= in`), value: what a row must fulfil."""
@@ -47,8 +48,9 @@ class Specification:
     random : tuple of str
         Random-effects terms of the mixed estimators, such as `"(1 | caseworker_id)"`.
     vcov : str
-        `"model"`, `"robust"`, or `"cluster:"` and one or more columns joined by `+`; `"own"` for a rung of
-        the ladder, which has its own.
+        `"model"`, `"robust"`, or `"cluster:"` and one or more columns joined by `+`, with the kind behind
+        another colon where it is not CR1 (`"cluster:jobcentre_id:CR2"`); `"own"` for a rung of the ladder,
+        which has its own.
     missing : str
         `"complete"`: rows complete in this specification; `"common"`: rows complete in every covariate of the
         multiverse; `"indicator"`: missing covariates filled with the mean and marked by a column.
@@ -85,7 +87,12 @@ class Specification:
         """Columns of a clustered standard error; `()` for the other kinds."""
         if not self.vcov.startswith("cluster:"):
             return ()
-        columns = tuple(self.vcov.removeprefix("cluster:").split("+"))
+        columns = tuple(self.vcov.removeprefix("cluster:").partition(":")[0].split("+"))
         if not all(columns):
             raise SpecError(f"vcov={self.vcov!r} names no column; write 'cluster:caseworker_id'.")
         return columns
+
+    @property
+    def cluster_kind(self) -> str:
+        """Kind of a clustered standard error, as in `Cluster`; `"CR1"` where none is named."""
+        return self.vcov.removeprefix("cluster:").partition(":")[2] or CR1

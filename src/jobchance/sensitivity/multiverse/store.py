@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from io import BytesIO
@@ -30,6 +31,7 @@ _MACHINE_FAILURES = {WORKER_LOST, "_ArrayMemoryError"} | {
     name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, _MACHINE)
 }
 _BEFORE_PLAN = {README, LOCK}
+_OWN = 0o770  # not for other users; whether for the group, the umask says
 _README = """\
 INTERNAL WORK FILES - NOT FOR EXPORT / INTERNE ARBEJDSFILER - IKKE TIL HJEMSENDELSE
 
@@ -68,7 +70,7 @@ class Store:
         check_folder(out, resume=resume)
         self._work = refuse_export_folder(out) / WORK
         with disk_errors(WORK):
-            self._work.mkdir(parents=True, exist_ok=True)
+            self._work.mkdir(mode=_OWN, parents=True, exist_ok=True)
         self._lock = FolderLock(self._work / LOCK)
         try:
             check_folder(out, resume=resume)  # another driver may have begun in between
@@ -149,9 +151,23 @@ def check_folder(out: Path, *, resume: bool) -> None:
     Raises
     ------
     SpecError
-        `out` is a file or lies in an export folder; it holds an earlier run and `resume` is False; it holds
-        something that is no run of ours.
+        `out` is a file, lies in an export folder or cannot be read; it holds an earlier run and `resume` is
+        False; it holds something that is no run of ours.
     """
+    try:
+        _check_folder(out, resume=resume)
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # a name too long, no right to look, links in a circle
+        number = getattr(error, "errno", None)
+        said = os.strerror(number) if number else type(error).__name__
+        raise SpecError(f"out cannot be used as a folder ({said}). Name another one.") from None
+
+
+def _check_folder(out: Path, *, resume: bool) -> None:
+    """See `check_folder`."""
     folder = refuse_export_folder(out)
     if folder.exists() and not folder.is_dir():
         raise SpecError(f"out names a file, not a folder: {out.name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -144,7 +145,9 @@ class Workbench:
             warnings.simplefilter("ignore")
             return [self._row(spec) for spec in specifications]
 
-    def influence(self, specifications: Sequence[Specification], cluster: str) -> list[Influence | None]:
+    def influence(
+        self, specifications: Sequence[Specification], cluster: str, *, anew: bool = False
+    ) -> list[Influence | None]:
         """What every cluster adds to each estimate, in the order of the specifications.
 
         Parameters
@@ -154,6 +157,8 @@ class Workbench:
         cluster : str
             Column of the clusters. Their places in the vectors are common to all specifications and panels
             (`n_clusters` of them); rows without a cluster are one cluster of their own, the last.
+        anew : bool
+            Also what estimating linear ones anew needs, some hundred kilobytes each: ask for a few at a time.
 
         Returns
         -------
@@ -169,9 +174,21 @@ class Workbench:
         with one_thread, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return [
-                self._influence(spec, codes[panel_key(spec)], self.n_clusters(cluster))
-                for spec in specifications
+                self._influence(spec, cluster, codes[panel_key(spec)], anew=anew) for spec in specifications
             ]
+
+    def clusters_with_rows(self, specifications: Sequence[Specification], cluster: str) -> Codes:
+        """Places of the clusters in which any of the specifications has a row, ascending."""
+        codes = self._codes(cluster)
+        found = np.zeros(self.n_clusters(cluster), dtype=bool)
+        seen: set[object] = set()
+        for spec in specifications:
+            with suppress(JobchanceError):  # without a sample it has no row
+                question = panel_key(spec), self._bench(spec).question(spec)
+                if question not in seen and not found.all():
+                    found[codes[panel_key(spec)][self.sample(spec).positions]] = True
+                seen.add(question)
+        return np.flatnonzero(found)
 
     def n_clusters(self, cluster: str) -> int:
         """Number of clusters over all panels: the length of the vectors of `influence`."""
@@ -251,8 +268,9 @@ class Workbench:
         check_option("estimator", spec.estimator, (*LINEAR, *LIKELIHOOD))
         return answer_of(spec, fit_likelihood(spec, self.prepared(spec)), step=step, unit=unit)
 
-    def _influence(self, spec: Specification, codes: Codes, n_clusters: int) -> Influence | None:
+    def _influence(self, spec: Specification, cluster: str, codes: Codes, *, anew: bool) -> Influence | None:
         """Influence of clusters on one specification."""
+        n_clusters = self.n_clusters(cluster)
         try:
             if spec.rung is not None:
                 return None
@@ -262,14 +280,17 @@ class Workbench:
                 ground = self.ground(spec)
                 shared = None if ground is None else linear.solve(spec, ground)
                 if shared is not None:
-                    return shared_influence(spec, shared, mine, n_clusters, step=step)
+                    effects = ground.effects(cluster, mine, n_clusters) if anew and ground else None
+                    return shared_influence(spec, shared, mine, n_clusters, step=step, effects=effects)
                 fit = fit_linear(spec, self.prepared(spec))
                 answer = coefficient(spec, fit, step=step, unit="")
             else:
                 fit = fit_likelihood(spec, self.prepared(spec))
                 answer = answer_of(spec, fit, step=step, unit="")
             used = fit.need_rows("The influence of clusters").used
-            return fitted_influence(spec, fit, mine[used], n_clusters, estimate=answer.estimate, step=step)
+            return fitted_influence(
+                spec, fit, mine[used], n_clusters, estimate=answer.estimate, step=step, anew=anew
+            )
         except Exception:  # its row says why
             return None
 
