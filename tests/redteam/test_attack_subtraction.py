@@ -1,6 +1,7 @@
 """Attacks by subtraction on real outputs: totals, other tables, waves, other runs, other policies."""
 
 from dataclasses import replace
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pandas as pd
@@ -120,6 +121,35 @@ def test_a_rounded_share_does_not_give_the_exact_persons_back():
 def test_control_three_digits_would_give_the_exact_persons_back():
     row = pd.Series({"estimate": 0.0632, "N_citizens": 170.0})
     assert consistent_persons(row, 174) == [174]
+
+
+def lost_from_sight(share, persons, events):
+    """Numbers lost before the last event (0 to 4) that fit a share read off a curve, by its digits."""
+    digits = len(f"{share:.7g}".partition(".")[2])
+    return {
+        lost[-1]
+        for lost in combinations_with_replacement(range(LEAST), events)
+        if round(1 - np.prod([1 - 1 / (persons - k - c) for k, c in enumerate(lost)]), digits) == share
+    }
+
+
+def test_a_curve_beside_the_answers_does_not_tell_how_many_were_lost():
+    curves = shown_frames()["job_curve_by_belief"][0]
+    everyone = shown_frames()["belief_distribution"][0].set_index("level")["N_citizens"]
+    last = curves[curves["mark"].eq("curve")].groupby("level").last()
+    assert len(last), "the attack has something to attack"
+    raw = raw_frames()["job_curve_by_belief"]
+    for level, row in last.iterrows():
+        true = raw[raw["mark"].eq("curve") & raw["level"].eq(level)]["estimate"].iloc[-1]
+        fits = lost_from_sight(round(true, 7), int(everyone[level]), int(row["N_events"]))
+        assert len(fits) == 1, "control: seven digits tell"
+        step = 0.005 if everyone[level] > 80 else 0.01
+        near = {
+            c
+            for c in range(LEAST)
+            if abs(row["N_events"] / (everyone[level] - c) - row["estimate"]) <= step / 2 + 1e-9
+        }
+        assert len(near) >= LEAST - 2
 
 
 # --- the note's own counts -----------------------------------------------------------------------------

@@ -168,13 +168,16 @@ def _method(
 
 
 def _disclosure(outputs: Sequence[Output], formatter: Formatter, policy: DisclosurePolicy) -> list[str]:
-    """The policy, and which outputs have rounded counts because others beside them have exact ones."""
+    """The policy, and which outputs are coarser because others beside them have exact counts."""
     lines = policy.describe(formatter.lang).splitlines()
     rounded = [output for output in outputs if output.round_base not in (None, policy.round_base)]
     if rounded:
         base = formatter.count(rounded[0].round_base or 0)
         names = formatter.listing([output.id for output in rounded])
         lines.insert(-1, label("disclosure.rounded", formatter.lang, outputs=names, base=base))
+    curves = [o.id for o in outputs if "mark" in o.frame and o.frame["mark"].eq("curve").any()]
+    if curves and policy.differencing and not policy.round_base:
+        lines.insert(-1, label("disclosure.curves", formatter.lang, outputs=formatter.listing(curves)))
     return lines
 
 

@@ -43,3 +43,21 @@ def test_other_frames_and_other_policies_stay_as_they_are():
 
 def test_hidden_rows_are_compared_with_nothing():
     assert not cells_apart_by_few(frame(3, 174), [frame(5, 180)], CAUTIOUS).any()
+
+
+def test_curves_are_rounded_by_the_size_of_their_group():
+    curve = pd.DataFrame(
+        {
+            "mark": ["curve", "curve", "curve", "gap", "at_risk"],
+            "level": ["4", "5", "5", "5", "5"],
+            "compared_with": [None, None, None, "4", None],
+            "estimate": [6 / 58, 0.1234567, 0.4234567, 0.3199877, float("nan")],
+            "N_citizens": [60, 4000, 4000, 4060, 4000],
+            "N_events": [6, 500, 1700, 1706, float("nan")],
+        }
+    )
+    coarse, policy = export_beside(curve, [frame(100, 177)], CAUTIOUS)
+    assert coarse["estimate"].tolist()[:4] == [0.1, 0.1235, 0.4235, 0.32]
+    assert policy is CAUTIOUS
+    alone, _ = export_beside(curve, [], CAUTIOUS)
+    assert alone["estimate"].iloc[0] == 0.1034483
