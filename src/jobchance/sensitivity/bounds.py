@@ -287,8 +287,11 @@ def _bootstrap(data: BoundsInput, bounds: object, draws: int, seed: int | None) 
     """Bounds (draws, 2) of resampled rows or clusters; draws that leave a cell empty are drawn again."""
     if draws == 0:
         return None
-    if not isinstance(draws, int) or draws < 20 or seed is None:
-        raise SpecError("bootstrap= is 0 or a whole number of draws, at least 20, and needs seed=.")
+    if not isinstance(draws, int) or draws < 20 or not isinstance(seed, int | np.integer) or seed < 0:
+        raise SpecError(
+            "bootstrap= is 0 or a whole number of draws, at least 20, and needs seed=, a whole number of 0 "
+            "or more."
+        )
     assert callable(bounds)
     made = (bounds(*sample) for sample in resample(data, draws=draws, seed=seed))
     return np.array([(one.lower, one.upper) for one in made])

@@ -66,7 +66,7 @@ def completed_sets(
     own seed and its own order of rows, which breaks ties between donors at random.
     """
     rows = frame.loc[plan.numbers.index]
-    seeds = np.random.SeedSequence(_whole(chains.seed)).spawn(chains.imputations)
+    seeds = np.random.SeedSequence(whole_seed(chains.seed)).spawn(chains.imputations)
     for number, seed in enumerate(seeds):
         filled, trace = _chain(plan, chains, seed)
         completed = rows.copy()
@@ -76,7 +76,8 @@ def completed_sets(
         yield completed, trace.assign(imputation=number)
 
 
-def _whole(seed: int) -> int:
+def whole_seed(seed: int) -> int:
+    """The seed, or a `SpecError` where it is no whole number of 0 or more."""
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise SpecError(f"seed={seed!r} must be a whole number of 0 or more.")
     return int(seed)

@@ -14,7 +14,7 @@ from jobchance.errors import SpecError
 from jobchance.models.glm import fit_glm
 from jobchance.results.fit import Fit
 from jobchance.sensitivity.imputation import plan_imputation
-from jobchance.sensitivity.imputation_chains import Chains, completed_sets
+from jobchance.sensitivity.imputation_chains import Chains, completed_sets, whole_seed
 from jobchance.sensitivity.imputation_plan import formula_columns
 
 _ITERATIONS, _DONORS = 10, 10
@@ -61,7 +61,9 @@ def filled_outcomes(
     binary = bool(known[outcome].isin([0, 1]).all())
     text = formula + "".join(f" + {quoted(name)}" for name in helpers)
     model = fit_glm(text, known, family="binomial" if binary else "gaussian", vcov="model")
-    draws = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(imputations)]
+    draws = [
+        np.random.default_rng(child) for child in np.random.SeedSequence(whole_seed(seed)).spawn(imputations)
+    ]
     draw = _shares if binary else _values
     made = [draw(model, rows, outcome, missing, rng) for rng in draws]
     return made, "percentage points" if binary else f"standard deviations of {outcome}"

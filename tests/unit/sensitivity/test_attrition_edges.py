@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import jobchance as jc
-from jobchance.errors import DesignError
+from jobchance.errors import DesignError, SpecError
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +121,14 @@ def test_predictors_that_determine_each_other_are_taken_once(blank):
     )
     assert np.isfinite(fit.std_errors).all()
     assert fit.diagnostics["imputed"]["mean_imputed"].between(0, 2 * blank["weeks"].mean()).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", None])
+def test_seeds_that_are_none_are_refused_alike(blank, seed):
+    group = blank["sex"] == blank["sex"].mode()[0]
+    with pytest.raises(SpecError, match="whole number of 0 or more"):
+        jc.delta_adjustment(blank, "outcome ~ expectation", term="expectation", seed=seed, imputations=2)
+    with pytest.raises(SpecError, match="whole number of 0 or more"):
+        jc.multiple_imputation(blank, "outcome ~ weeks", seed=seed, imputations=2)
+    with pytest.raises(SpecError, match="whole number of 0 or more"):
+        jc.manski_bounds(blank["outcome"], group, bootstrap=20, seed=seed)
