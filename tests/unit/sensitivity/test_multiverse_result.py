@@ -8,12 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from multiverse_frames import Key, StandIn, failed, grid, multiverse, row
+from multiverse_panels import make_panel, run, spec
 
 from jobchance.errors import SpecError
 from jobchance.numerics.shapley import average_over_orders, dummies, subset_r_squared
 from jobchance.sensitivity.multiverse.importance import REST
 from jobchance.sensitivity.multiverse.result import Multiverse
-from jobchance.sensitivity.multiverse.result_frame import COLUMNS, build_frame, content_hash, same_question
+from jobchance.sensitivity.multiverse.result_frame import (
+    COLUMNS,
+    build_frame,
+    content_hash,
+    known,
+    same_question,
+)
 
 
 @pytest.fixture
@@ -248,3 +255,17 @@ def test_the_hash_knows_flags_that_a_failed_row_does_not_have():
     rows = [row("a", 1.0, converged=True), row("b", 1.0, converged=None)]
     hashes = {content_hash(build_frame([rows[0], rows[1] | {"converged": c}])) for c in (None, False, True)}
     assert len(hashes) == 3
+
+
+def test_a_main_specification_that_failed_still_says_what_is_asked():
+    """Most rows are about dispositions, but the question was one of beliefs."""
+    specs = [
+        spec(conditions=(("z1", ">", 99.0),)),
+        spec(),
+        *(spec(exposure="optimism", covariates=terms) for terms in ((), ("z1",), ("z2",))),
+    ]
+    made = run(make_panel(1), specs)
+    assert made.main["status"] == "failed"
+    assert list(same_question(known(made.frame), made.frame)["exposure"]) == ["belief"]
+    assert "Estimates in pp per unit of belief" in made.summary()
+    assert made.joint_test(cluster="caseworker_id", draws=19, seed=1).unit == "pp per unit of belief"

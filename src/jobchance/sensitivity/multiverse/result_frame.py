@@ -133,16 +133,26 @@ def question_of(estimator: str, exposure: str) -> str:
 def same_question(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """Rows that answer the question of the main specification, in its unit; else the most frequent of these.
 
+    A main specification that failed still says what was asked; only its unit is then that of most rows.
     Standard deviations of different exposures are one unit, since that is what the scale is for.
     """
     if rows.empty:
         return rows
     units = rows["unit"].where(~rows["unit"].str.startswith(PER_SD), PER_SD)
-    asked = [question_of(*pair) for pair in zip(rows["estimator"], rows["exposure"], strict=True)]
-    kinds = pd.Series(asked, index=rows.index) + "|" + units
-    main = kinds[rows["key"].isin(frame.loc[frame["main"], "key"])]
-    kind = str(main.iloc[0] if len(main) else kinds.mode().iloc[0])
+    asked = _questions(rows)
+    kinds = asked + "|" + units
+    main = frame[frame["main"]]
+    among = kinds[rows["key"].isin(main["key"])]
+    if among.empty and len(main):
+        among = kinds[asked.eq(_questions(main).iloc[0])]
+    kind = str((kinds if among.empty else among).mode().iloc[0])
     return rows.loc[kinds.eq(kind)]
+
+
+def _questions(rows: pd.DataFrame) -> pd.Series:
+    """What each row answers."""
+    asked = [question_of(*pair) for pair in zip(rows["estimator"], rows["exposure"], strict=True)]
+    return pd.Series(asked, index=rows.index, dtype=object)
 
 
 def unit_of(rows: pd.DataFrame) -> str:
