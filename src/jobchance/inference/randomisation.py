@@ -90,7 +90,8 @@ class RandomisationTest:
 
     def __reduce__(self) -> tuple[object, ...]:
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return (_rebuilt, (values | {"conventions": dict(self.conventions), "draws": self.draws.copy()},))
+        # In the order of the seed the draws are equations in the outcomes; by size they are a distribution.
+        return (_rebuilt, (values | {"conventions": dict(self.conventions), "draws": np.sort(self.draws)},))
 
     @property
     def p_conf_int(self) -> tuple[float, float]:

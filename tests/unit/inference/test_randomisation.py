@@ -326,3 +326,13 @@ def test_no_level_is_exceeded_over_all_assignments_that_could_have_been(two_side
     assert (len(p), undefined) == (8, 1)
     for level in np.unique(p):
         assert np.sum(np.array(p) <= level) / 9 <= level + 1e-12
+
+
+def test_stored_draws_are_in_no_order_of_arrangements():
+    data = small(n=40)
+    dealt = Assignment.shuffled(data, "told", within=["office"])
+    made = randomisation_test(LinearStatistic("y ~ w", data), dealt, draws_or_all=200, seed=7)
+    stored = pickle.loads(pickle.dumps(made))
+    assert (np.diff(stored.draws) >= 0).all()
+    assert not (np.diff(made.draws) >= 0).all()
+    assert stored.tidy().equals(made.tidy())
