@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from multiverse_engine_cases import TERMS, WHOLE, gappy_panel, random_specifications, vcov_of, workbench
 
-from jobchance import comparisons, evidence_ladder, fit_glm, fit_mixed, fit_panel, simulate_study
+from jobchance import build_panel, comparisons, evidence_ladder, fit_glm, fit_mixed, fit_panel, simulate_study
 from jobchance.errors import JobchanceError
 from jobchance.panel.model import AnalysisPanel
 from jobchance.results.vcov import Cluster
@@ -227,7 +227,8 @@ def test_logit_and_mixed_estimators(panel):
     sd = float(frame.loc[frame["outcome"].notna(), "belief"].std())
     formula = "outcome ~ belief + birth_year + score"
     fit = fit_glm(formula, frame, family="binomial", vcov=vcov_of(specs[0]))
-    found = comparisons(fit, "belief", contrast=sd, level=0.9).iloc[0]
+    below = fit.rows.frame.iloc[fit.rows.used].assign(belief=lambda d: d["belief"] - sd / 2)
+    found = comparisons(fit, "belief", data=below, contrast=sd, level=0.9).iloc[0]
     assert logit["estimate"] == pytest.approx(found["estimate_pp"], rel=1e-9)
     assert (logit["conf_low"], logit["conf_high"]) == pytest.approx(
         (found["conf_low_pp"], found["conf_high_pp"])
@@ -241,10 +242,25 @@ def test_logit_and_mixed_estimators(panel):
         100 * sd * fit.with_vcov(vcov_of(specs[3])).std_errors["belief"], rel=1e-9
     )
     fit = fit_mixed(formula + " + (1 | jobcentre_id)", frame, family="binomial")
-    found = comparisons(fit, "belief", contrast=sd, level=0.9).iloc[0]
+    below = fit.rows.frame.iloc[fit.rows.used].assign(belief=lambda d: d["belief"] - sd / 2)
+    found = comparisons(fit, "belief", data=below, contrast=sd, level=0.9).iloc[0]
     assert mixed_logit["estimate"] == pytest.approx(found["estimate_pp"], rel=1e-9)
     assert mixed_logit["std_error"] == pytest.approx(100 * found["std_error"], rel=1e-9)
     assert {row["unit"] for row in (logit, mixed, mixed_logit)} == {"pp per sd of belief"}
+
+
+def test_a_logit_can_stand_beside_a_linear_model():
+    """By hand: half a step to either side. One step upwards would say 8.5 where the slope is 5.7."""
+    panel = build_panel(simulate_study(seed=1, n_citizens=1500))
+    specs = [Specification(**WHOLE, estimator=one, vcov="robust") for one in ("pooled", "logit")]
+    linear_row, logit = workbench(panel, specs, scale="sd").evaluate(specs)
+    rows = panel.frame.dropna(subset=["outcome", "belief"])
+    x, sd = rows["belief"].to_numpy(float), rows["belief"].std()
+    fit = fit_glm("outcome ~ belief", rows, family="binomial")
+    a, b = fit.params
+    known = 100 * np.mean(1 / (1 + np.exp(-a - b * (x + sd / 2))) - 1 / (1 + np.exp(-a - b * (x - sd / 2))))
+    assert logit["estimate"] == pytest.approx(known, rel=1e-8)
+    assert logit["estimate"] == pytest.approx(linear_row["estimate"], rel=0.1)
 
 
 @pytest.mark.parametrize("estimator", ["pooled", "within", "logit"])
@@ -268,7 +284,8 @@ def test_kinds_of_clustered_standard_errors_are_those_of_the_fit(panel, estimato
             family="binomial",
             vcov=Cluster("jobcentre_id", kind=kind),
         )
-        known = comparisons(fit, "belief", contrast=1.0).iloc[0]
+        below = fit.rows.frame.iloc[fit.rows.used].assign(belief=lambda d: d["belief"] - 0.5)
+        known = comparisons(fit, "belief", data=below, contrast=1.0).iloc[0]
         assert row["std_error"] == pytest.approx(100 * known["std_error"], rel=1e-9)
         assert row["df"] == pytest.approx(known["df"], rel=1e-9)
     else:

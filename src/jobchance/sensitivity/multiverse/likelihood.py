@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from jobchance.design.columns import numeric_values
 from jobchance.effects.averages import ask, average, predict_rows, rows_of
@@ -44,7 +45,9 @@ def answer_of(spec: Specification, fit: Fit, *, step: float, unit: str) -> Answe
     """Percentage points of the outcome for a step of the exposure.
 
     The linear model's is its coefficient; behind the logit link it is the average difference of
-    `comparisons`, random effects integrated over, which only the model's own standard errors go with.
+    `comparisons`, random effects integrated over, which only the model's own standard errors go with. The
+    step is centred, from half a step below each row's value to half a step above: one upwards would leave
+    the scale where answers are high, where the logit is steepest, and could not be set beside a coefficient.
 
     Raises
     ------
@@ -56,7 +59,8 @@ def answer_of(spec: Specification, fit: Fit, *, step: float, unit: str) -> Answe
     if spec.estimator == "mixed":
         return coefficient(spec, fit, step=step, unit=unit)
     term_of(spec, fit)
-    found = comparisons(fit, spec.exposure, contrast=step).iloc[0]
+    below = _shifted(rows_of(fit, None), spec.exposure, -step / 2)
+    found = comparisons(fit, spec.exposure, data=below, contrast=step).iloc[0]
     return Answer(
         estimate=float(found["estimate_pp"]),
         std_error=100 * float(found["std_error"]),
@@ -78,6 +82,11 @@ def delta(spec: Specification, fit: Fit, *, step: float) -> Floats:
     if spec.estimator == "mixed":
         return np.asarray(100 * step * np.eye(len(fit.terms))[place])
     question, frame = ask(fit, "integrated"), rows_of(fit, None)
-    moved = frame.assign(**{spec.exposure: numeric_values(frame, spec.exposure) + step})
-    high, low = (average(question, predict_rows(question, data)).gradient[0] for data in (moved, frame))
+    ends = (_shifted(frame, spec.exposure, half) for half in (step / 2, -step / 2))
+    high, low = (average(question, predict_rows(question, data)).gradient[0] for data in ends)
     return np.asarray(100 * (high - low)[question.n_theta :])
+
+
+def _shifted(frame: pd.DataFrame, exposure: str, by: float) -> pd.DataFrame:
+    """The rows with another value of the exposure."""
+    return frame.assign(**{exposure: numeric_values(frame, exposure) + by})
