@@ -8,7 +8,7 @@ and 9,500. Jobs, all linear ones with standard errors clustered by caseworker:
 - `linear, complete`: 10,240 specifications, half adjusted with absorbed jobcentres, half within citizens and
   waves: every subset of nine covariates, two exposures, five wave windows; no covariate is missing.
 - `linear, gaps`: the same, but three covariates have gaps, so that every set of them has rows of its own.
-- `mixed`: 200 of them as linear mixed models with crossed random intercepts of citizens and caseworkers.
+- `mixed`: 1,000 of them as linear mixed models with crossed random intercepts of citizens and caseworkers.
 
 Ours run on two processes and on one; starting processes, sending the panel, and samples are counted, building
 the panel is not (`evaluate` on the parts of `plan.chunks`). `cpu_seconds` are those of all processes; `load`
@@ -40,7 +40,7 @@ from typing import Any, TextIO
 
 SEED = 1
 SIZES = (4_000, 9_500)
-LINEAR, MIXED = 10_240, 200
+LINEAR, MIXED = 10_240, 1_000
 PEER_SPECIFICATIONS = 16
 VARYING = ("relation_weeks", "C(period)")
 """Covariates that change within citizens; the within estimator leaves the others out."""
