@@ -148,6 +148,20 @@ def infinite_counts(names: Iterable[str], data: pd.DataFrame) -> dict[str, int]:
     return {name: int(mask.sum()) for name, mask in infinite_masks(names, data).items()}
 
 
+def as_floats(values: object, name: str) -> Floats:
+    """Array of floats from anything that holds numbers.
+
+    Raises
+    ------
+    DesignError
+        Something else is among them; the message of the failed conversion, which quotes it, is not passed on.
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DesignError(f"{name} must hold numbers only.") from None
+
+
 def counted(n: int, noun: str) -> str:
     """A count with its noun, `1 row` or `2 rows`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from jobchance.design.columns import as_floats
 from jobchance.errors import IdentificationError
 from jobchance.options import check_option
 from jobchance.panel.model import AnalysisPanel
@@ -54,7 +55,7 @@ def _by_caseworkers(frame: pd.DataFrame) -> pd.DataFrame:
     second = first.loc[number == 1]
     return second.assign(
         belief_first=second["citizen_id"].map(before["belief"]),
-        belief_second=second["belief"].astype(float),
+        belief_second=as_floats(second["belief"], "belief"),
         **{FORMER: second["citizen_id"].map(before["caseworker_id"])},
     )
 
@@ -64,4 +65,4 @@ def _by_citizen(frame: pd.DataFrame) -> pd.DataFrame:
     if "citizen_belief" not in frame:
         return frame.iloc[:0].assign(belief_first=0.0, belief_second=0.0)
     both = frame.dropna(subset=["belief", "citizen_belief"]).drop_duplicates("citizen_id")
-    return both.assign(belief_first=both["citizen_belief"], belief_second=both["belief"].astype(float))
+    return both.assign(belief_first=both["citizen_belief"], belief_second=as_floats(both["belief"], "belief"))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from jobchance.design.columns import counted
+from jobchance.design.columns import as_floats, counted
 from jobchance.errors import IdentificationError, SpecError
 from jobchance.numerics.demean import demean
 from jobchance.numerics.linalg import independent_columns
@@ -32,7 +32,7 @@ class TwoWayRows:
 
 def read_rows(y: ArrayLike, citizen: ArrayLike, caseworker: ArrayLike, covariates: Any) -> TwoWayRows:
     """Arrays of one length without missing values."""
-    outcome = np.asarray(y, dtype=float)
+    outcome = as_floats(y, "y")
     ids = [
         pd.Series(np.asarray(v, dtype=object) if isinstance(v, list) else v) for v in (citizen, caseworker)
     ]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from jobchance.design.columns import as_floats
 from jobchance.errors import DesignError, FormulaError, SpecError
 
 _NEEDED = ("citizen_id", "caseworker_id", "wave")
@@ -67,7 +68,7 @@ def belief_reliability(data: pd.DataFrame, *, belief: str = "belief", level: flo
         raise SpecError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
     rows = data[[*_NEEDED, belief]].dropna().rename(columns={belief: "b"})
     rows = rows.sort_values(["citizen_id", "wave"], kind="stable").reset_index(drop=True)
-    rows["b"] = rows["b"].astype(float)
+    rows["b"] = as_floats(rows["b"], belief)
     variance = float(rows["b"].var()) if len(rows) > 1 else 0.0
     if not variance > 0:
         raise DesignError(f"belief_reliability: {belief} does not vary in the {len(rows)} complete rows.")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from jobchance.design.columns import as_floats
 from jobchance.errors import DesignError, SpecError
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
@@ -58,7 +59,7 @@ class RosenbaumBounds:
         A confounder that multiplies the odds of exposure by `odds_exposure` and the odds of the larger
         outcome by `odds_outcome` biases as much; only pairs with `odds_exposure` above `gamma_limit` exist.
         """
-        given = np.asarray(lambdas, dtype=float)
+        given = as_floats(lambdas, "lambdas")
         known = given[given > self.gamma_limit] if np.isfinite(self.gamma_limit) else given[:0]
         return pd.DataFrame(
             {"odds_exposure": known, "odds_outcome": numeric.amplified(self.gamma_limit, known)}
@@ -145,7 +146,7 @@ def rosenbaum_bounds(
     check_option("alternative", alternative, ALTERNATIVES)
     if not 0 < alpha < 1:
         raise SpecError(f"alpha={alpha!r} must lie between 0 and 1, such as 0.05.")
-    odds = np.asarray(gammas, dtype=float)
+    odds = as_floats(gammas, "gammas")
     if odds.ndim != 1 or not len(odds) or not (odds >= 1).all() or not np.isfinite(odds).all():
         raise SpecError("gammas are numbers from 1 (no hidden bias) up.")
     differences, binary = _differences(treated, control)
@@ -179,8 +180,8 @@ def rosenbaum_bounds(
 
 def _differences(treated: ArrayLike, control: ArrayLike | None) -> tuple[np.ndarray, bool]:
     """Differences of complete pairs, and whether the outcomes are all 0/1."""
-    first = np.asarray(treated, dtype=float)
-    other = np.zeros_like(first) if control is None else np.asarray(control, dtype=float)
+    first = as_floats(treated, "treated")
+    other = np.zeros_like(first) if control is None else as_floats(control, "control")
     if first.ndim != 1 or first.shape != other.shape:
         raise SpecError(
             f"treated and control are two columns of one length, pair by pair; here {first.shape} and "

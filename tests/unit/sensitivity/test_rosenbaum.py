@@ -128,3 +128,10 @@ def test_words():
     found = rosenbaum_bounds(EXPOSED, CONTROL, alternative="greater")
     assert "at most 4" in found.text("en")
     assert "{" not in found.text("da") + rosenbaum_bounds([1, -1.5, 2, -2.5]).text("da")
+
+
+def test_text_among_the_numbers_is_refused_without_being_quoted():
+    with pytest.raises(DesignError, match="treated must hold numbers only") as seen:
+        rosenbaum_bounds(["Secret Jensen", 1.0], [0.0, 1.0])
+    assert "Jensen" not in str(seen.value)
+    assert seen.value.__suppress_context__  # the failed conversion quotes the text
