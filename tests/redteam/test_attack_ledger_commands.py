@@ -144,3 +144,33 @@ def test_a_cell_that_moved_by_a_few_stops_the_whole_analysis(ledger, tmp_path):
     assert not (tmp_path / "two").exists()
     run("two", [102, 58], DisclosurePolicy(differencing=False))
     assert (tmp_path / "two" / "t.csv").exists()
+
+
+SPEC = """
+name = "small"
+
+[choices]
+exposure = "belief"
+covariates = ["birth_year"]
+estimator = "pooled"
+"""
+
+
+def test_a_multiverse_is_recorded_and_refused_before_it_runs(folders, ledger, tmp_path, monkeypatch, capsys):
+    spec = tmp_path / "small.toml"
+    spec.write_text(SPEC, encoding="utf-8")
+    common = ("multiverse", spec, "--ledger", ledger, "--draws", 0, "--lang", "en")
+    first = (*common, "--study", folders / "all", "--out", tmp_path / "one")
+    code, said = command(monkeypatch, capsys, *first)
+    assert code == 0, said
+    names = DisclosureLedger(ledger).entries()["output"].astype(str)
+    assert names.str.contains("multiverse small").any()
+    assert {path.name for path in (tmp_path / "one").iterdir()} == {"work", "outputs"}
+    second = (*common, "--study", folders / "fewer", "--out", tmp_path / "two")
+    code, said = command(monkeypatch, capsys, *second)
+    assert code == 3
+    assert not (tmp_path / "two").exists()
+    assert not IDENTIFIER.search(said)
+    code, said = command(monkeypatch, capsys, *common, "--out", tmp_path / "three")
+    assert code == 2
+    assert "--study" in said

@@ -205,6 +205,7 @@ def multiverse(
     seed: Annotated[
         int, typer.Option(help="Seed of the joint test's draws and of the simulated study.")
     ] = 39,
+    ledger: _Ledger = None,
 ) -> None:
     """Run every specification of a multiverse file and draw the specification curve."""
     from jobchance.cli.multiverse import Request, run_command
@@ -222,8 +223,10 @@ def multiverse(
         policy=policy,
         draws=draws,
         seed=seed,
+        ledger=ledger,
     )
-    run_command(request, lambda: _study(study, data, seed, lang.value))
+    with _said_in(lang.value):
+        run_command(request, lambda: _study(study, data, seed, lang.value))
 
 
 def _study(path: Path | None, data: Path | None, seed: int, lang: str) -> Study:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from jobchance.figures.save import save_figure
 from jobchance.findings.specification_curve import specification_frame
 from jobchance.formatting import Formatter
 from jobchance.labels.load import label
+from jobchance.note.exported import check_analysis, recorded_analysis
 from jobchance.sensitivity.multiverse.joint_result import JointTest
 from jobchance.sensitivity.multiverse.progress import MultiverseProgress
 from jobchance.sensitivity.multiverse.read import MultiverseSpec
@@ -57,6 +58,7 @@ class Request:
     policy: str = "cautious_dk"
     draws: int = 999
     seed: int = 39
+    ledger: Path | None = None
 
 
 def run_command(request: Request, load_study: Callable[[], Study]) -> None:
@@ -69,12 +71,16 @@ def run_command(request: Request, load_study: Callable[[], Study]) -> None:
     UserError
         As `run_multiverse`, and from reading the study.
     DisclosureError
-        The figure may not leave; the run itself is done and stored.
+        The figure may not leave; the run itself is done and stored. With a ledger also before the run, where
+        the study's citizens differ from those of an earlier output by a few.
     """
     spec, policy, compute = _checked(request)
     where = request.out / WORK
     with compute, _plain_warnings():
         study = load_study()
+        outputs = request.out / OUTPUTS
+        if request.ledger is not None:  # before hours are spent
+            check_analysis(request.ledger, study, outputs.resolve(), name=_name(spec), policy=policy)
         seen: list[MultiverseProgress] = []
         try:
             with multiverse_progress(request.lang) as show:
@@ -91,11 +97,25 @@ def run_command(request: Request, load_study: Callable[[], Study]) -> None:
             raise
         typer.echo(_closing(seen[-1], found, where, request.lang))
         joint = _joint_test(found, request)
-        outputs = request.out / OUTPUTS
-        headline = _write_outputs(found, study, outputs, joint=joint, lang=request.lang, policy=policy)
+        with _destination(request.ledger, study, outputs, name=_name(spec), policy=policy) as folder:
+            headline = _write_outputs(found, study, folder, joint=joint, lang=request.lang, policy=policy)
     typer.echo(headline)
     words = {"path": str(outputs), "policy": policy.name}
     typer.echo(label("multiverse_run.outputs", request.lang, **words))
+
+
+def _name(spec: MultiverseSpec) -> str:
+    """What the outputs are called in the ledger."""
+    return f"multiverse {spec.name}"
+
+
+def _destination(
+    ledger: Path | None, study: Study, outputs: Path, *, name: str, policy: DisclosurePolicy
+) -> AbstractContextManager[Path]:
+    """The folder to write to; with a ledger one whose tables it has to let pass first."""
+    if ledger is None:
+        return nullcontext(outputs)
+    return recorded_analysis(ledger, study, outputs, name=name, policy=policy)
 
 
 def _checked(request: Request) -> tuple[MultiverseSpec, DisclosurePolicy, Compute]:
@@ -113,6 +133,7 @@ def _checked(request: Request) -> tuple[MultiverseSpec, DisclosurePolicy, Comput
     policy = attempt(lambda: DisclosurePolicy.preset(request.policy))
     attempt(lambda: check_folder(request.out, resume=request.resume))
     attempt(lambda: _check_study(request.study))
+    attempt(lambda: _check_ledger(request))
     attempt(lambda: _check_draws(request.draws))
     compute = attempt(lambda: _compute(request))
     if faults or spec is None or policy is None or compute is None:
@@ -125,6 +146,11 @@ def _checked(request: Request) -> tuple[MultiverseSpec, DisclosurePolicy, Comput
 def _check_study(folder: Path | None) -> None:
     if folder is not None and not folder.is_dir():
         raise SpecError(f"--study names no folder: {folder}")
+
+
+def _check_ledger(request: Request) -> None:
+    if request.ledger is not None and request.study is None:
+        raise SpecError("--ledger records the citizens of a study: name its folder with --study too.")
 
 
 def _check_draws(draws: int) -> None:

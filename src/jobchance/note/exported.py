@@ -47,6 +47,25 @@ def note_releases(study: Study, panel: AnalysisPanel | None, outputs: Sequence[O
     return whole + [Release(release_name(output), analysed, output.frame) for output in outputs]
 
 
+def check_analysis(
+    ledger: DisclosureLedger | str | Path, study: Study, target: Path, *, name: str, policy: DisclosurePolicy
+) -> tuple[DisclosureLedger, list[Release]]:
+    """The ledger, and everyone measured and everyone analysed in the study as releases that it lets pass.
+
+    Raises
+    ------
+    LedgerError, SpecError
+        As `recorded_analysis`.
+    """
+    book = open_ledger(ledger, target)
+    measured, analysed = _persons(study, study_panel(study))
+    whole = [Release(f"analysis {name}", measured), Release(f"analysis {name}, analysed", analysed)]
+    clashes = book.check(whole, policy)
+    if clashes:
+        raise LedgerError(clashes, policy)
+    return book, whole
+
+
 @contextmanager
 def recorded_analysis(
     ledger: DisclosureLedger | str | Path, study: Study, out: Path, *, name: str, policy: DisclosurePolicy
@@ -65,12 +84,8 @@ def recorded_analysis(
         The ledger lies in `out`, or there is none; `out` is a file or an export folder.
     """
     target = check_target(out)
-    book = open_ledger(ledger, target)
-    measured, analysed = _persons(study, study_panel(study))
-    whole = [Release(f"analysis {name}", measured), Release(f"analysis {name}, analysed", analysed)]
-    clashes = book.check(whole, policy)
-    if clashes:
-        raise LedgerError(clashes, policy)
+    book, whole = check_analysis(ledger, study, target, name=name, policy=policy)
+    analysed = whole[-1].sample
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
