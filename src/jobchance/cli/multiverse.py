@@ -212,11 +212,12 @@ def _reasons(found: Multiverse, lang: str) -> list[str]:
     reasons = found.frame.loc[found.frame["status"] == FAILED, "reason"].value_counts()
     text = Formatter(lang)
     lines = [
-        label("multiverse_run.reason", lang, n=text.count(n), reason=_short(str(reason)))
+        "  " + label("multiverse_run.reason", lang, n=text.count(n), reason=_short(str(reason)))
         for reason, n in sorted(reasons.items(), key=lambda one: (-one[1], str(one[0])))[:_REASONS]
     ]
     others = int(reasons.sum()) - sum(sorted(reasons, reverse=True)[:_REASONS])
-    return [*lines, label("multiverse_run.others", lang, n=text.count(others))] if others else lines
+    rest = "  " + label("multiverse_run.others", lang, n=text.count(others))
+    return [*lines, rest] if others else lines
 
 
 def _short(reason: str) -> str:

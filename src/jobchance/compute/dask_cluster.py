@@ -99,6 +99,19 @@ class DaskCompute(Compute):
             raise
         return blocks
 
+    def _reached(self) -> tuple[Client, set[str]]:
+        """The connection and the workers there; one that is lost between check and use is made anew."""
+        try:
+            client = self.client
+            return client, set(client.nthreads())
+        except (RuntimeError, OSError):
+            lost, self._connection = self._connection, None
+            if lost is not None:
+                with suppress(Exception):
+                    lost.close()
+        client = self.client
+        return client, set(client.nthreads())
+
     def close(self) -> None:
         """Close the connection, not the cluster; blocks opened through it are freed on the workers."""
         self._closed = True
@@ -116,8 +129,7 @@ class DaskCompute(Compute):
         """Hand all tasks to the scheduler and yield outcomes as they arrive."""
         if not tasks:
             return
-        client = self.client
-        workers = set(client.nthreads())
+        client, workers = self._reached()
         run = TaskRun(client, function, tasks, reconnect_seconds=2 * _CONNECT_SECONDS)
         try:
             yield from run.outcomes()

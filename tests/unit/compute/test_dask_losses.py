@@ -115,3 +115,28 @@ def test_a_run_outlives_all_its_workers_and_not_its_scheduler(cluster):
         assert "scheduler of the Dask cluster ended" in next(iter(lost.values())).message
         with pytest.raises(SpecError, match="No Dask scheduler answers"):
             compute.map(jobs.double, [1, 2])
+
+
+def test_a_connection_lost_between_check_and_use_is_made_anew(monkeypatch):
+    class Lost:
+        status = "running"
+
+        def nthreads(self):
+            raise RuntimeError("ConnectionPool is closed")
+
+        def close(self):
+            self.status = "closed"
+
+    compute = jc.DaskCompute("tcp://127.0.0.1:1")
+    lost = compute._connection = Lost()
+    asked = []
+
+    def no_scheduler(address):
+        asked.append(address)
+        raise SpecError("No Dask scheduler answers")
+
+    monkeypatch.setattr("jobchance.compute.dask_cluster._connect", no_scheduler)
+    with pytest.raises(SpecError, match="No Dask scheduler answers"):
+        compute.map(abs, [1, 2])
+    assert lost.status == "closed"
+    assert asked == ["tcp://127.0.0.1:1"]
