@@ -60,8 +60,9 @@ def robustness_table(
     Returns
     -------
     DataFrame
-        `check label_da label_en unit estimate conf_low conf_high conf_level p_value N_citizens N_events
-        N_caseworkers` and the context. `unit` is `pp` (percentage points per step of the belief), `pp_sd`
+        `check label_da label_en unit estimate conf_low conf_high p_value interval_method conf_level
+        N_citizens N_events N_caseworkers` and the context. `interval_method` says where an interval comes
+        from (`none`: there is no interval). `unit` is `pp` (percentage points per step of the belief), `pp_sd`
         (per standard deviation), `share`, or `ratio`.
 
     Raises
@@ -80,7 +81,11 @@ def robustness_table(
         *_units(fit, term),
         *_unseen(fit, term),
     ]
-    frame = pd.DataFrame(lines).assign(conf_level=LEVEL, **counts(rows, outcome="outcome"))
+    how = {"main": fit.inference.label, "wild_bootstrap": "wild cluster bootstrap"}
+    method = [how.get(str(line["check"]), "none") for line in lines]
+    frame = pd.DataFrame(lines).assign(
+        interval_method=method, conf_level=LEVEL, **counts(rows, outcome="outcome")
+    )
     for lang in ("en", "da"):
         words = [label(f"robustness_table.{line['check']}", lang) for line in lines]
         frame.insert(1, f"label_{lang}", words)

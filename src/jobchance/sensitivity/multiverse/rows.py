@@ -12,27 +12,14 @@ from typing import Any
 
 from scipy import special
 
-from jobchance.sensitivity.multiverse.choices import waves_text
+from jobchance.sensitivity.multiverse.choices import DIMENSIONS, waves_text
 from jobchance.sensitivity.multiverse.specification import Specification
 
 OK, WARNED, FAILED = "ok", "warned", "failed"
 SEPARATOR = " + "
 
-CHOICE_COLUMNS = (
-    "outcome",
-    "horizon_weeks",
-    "at_risk",
-    "exposure",
-    "covariates",
-    "n_covariates",
-    "sample",
-    "waves",
-    "estimator",
-    "absorb",
-    "random",
-    "vcov",
-    "missing",
-)
+_AFTER = DIMENSIONS.index("covariates") + 1
+CHOICE_COLUMNS = (*DIMENSIONS[:_AFTER], "n_covariates", *DIMENSIONS[_AFTER:])
 """What was chosen; `choice_values` gives them from the specification."""
 
 NUMBER_COLUMNS = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
