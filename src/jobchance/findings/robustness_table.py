@@ -62,8 +62,8 @@ def robustness_table(
     DataFrame
         `check label_da label_en unit estimate conf_low conf_high p_value interval_method conf_level
         N_citizens N_events N_caseworkers` and the context. `interval_method` says where an interval comes
-        from (`none`: there is no interval). `unit` is `pp` (percentage points per step of the belief), `pp_sd`
-        (per standard deviation), `share`, or `ratio`.
+        from (`none`: there is no interval). `unit` is `pp` (percentage points per step of the belief),
+        `pp_sd` (per standard deviation), `share`, or `ratio`.
 
     Raises
     ------
